@@ -1,0 +1,1 @@
+export async function run(_options: { real?: boolean }): Promise<void> {}

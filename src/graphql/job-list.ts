@@ -1,0 +1,95 @@
+import { queryFromInfo } from '@pothos/plugin-prisma';
+import { z } from 'zod';
+import type { JobFilter as Filter } from '../core/index.ts';
+import { builder } from './builder.ts';
+import { actorOf } from './context.ts';
+import { Job, JobStatusType, JobTypeType } from './job.ts';
+import { nonEmpty } from './load.ts';
+
+/** The most rows of one page, and how many there are unless asked otherwise. */
+const MAX_PAGE = 1000;
+const DEFAULT_PAGE = 50;
+
+const JobFilter = builder.inputType('JobFilter', {
+  description: 'Which jobs; all parts must match. A part left out, or an empty list, matches everything.',
+  fields: (t) => ({
+    status: t.field({ type: [JobStatusType], description: 'One of these.' }),
+    type: t.field({ type: [JobTypeType], description: 'One of these.' }),
+  }),
+});
+
+const JobTotal = builder.objectRef<{ count: bigint; exact: boolean }>('Total').implement({
+  description: 'How many there are.',
+  fields: (t) => ({
+    count: t.expose('count', { type: 'BigInt', description: 'The number.' }),
+    exact: t.exposeBoolean('exact', { description: 'False when the number is an estimate.' }),
+  }),
+});
+
+const pageSize = z.number().int().min(0).max(MAX_PAGE, `A page has at most ${MAX_PAGE} rows.`).nullish();
+
+builder.queryField('jobs', (t) =>
+  t.connection(
+    {
+      type: Job,
+      description: `The tenant’s jobs, newest first; ${DEFAULT_PAGE} a page unless \`first\` or \`last\` says otherwise, at most ${MAX_PAGE}.`,
+      args: {
+        filter: t.arg({ type: JobFilter, description: 'Which jobs; all without it.' }),
+        first: t.arg.int({ description: `The first so many, at most ${MAX_PAGE}.`, validate: pageSize }),
+        last: t.arg.int({ description: `The last so many, at most ${MAX_PAGE}.`, validate: pageSize }),
+        after: t.arg.string({ description: 'Only those after this cursor of the same list.' }),
+        before: t.arg.string({ description: 'Only those before this cursor of the same list.' }),
+      },
+      resolve: async (_root, args, context, info) => {
+        const backward = args.last != null && args.first == null;
+        const size = args.first ?? args.last ?? DEFAULT_PAGE;
+        const query = queryFromInfo({
+          context,
+          info,
+          typeName: 'Job',
+          paths: [['edges', 'node'], ['nodes']],
+        });
+        const filter = toFilter(args.filter);
+        const page = await context.core.listJobs<typeof Job.$inferType>(
+          actorOf(context),
+          filter,
+          { size, backward, after: args.after ?? undefined, before: args.before ?? undefined },
+          nonEmpty(query),
+        );
+        return {
+          filter,
+          edges: page.rows.map(({ cursor, row }) => ({ cursor, node: row })),
+          pageInfo: {
+            hasNextPage: page.hasNextPage,
+            hasPreviousPage: page.hasPreviousPage,
+            startCursor: page.rows.at(0)?.cursor,
+            endCursor: page.rows.at(-1)?.cursor,
+          },
+        };
+      },
+    },
+    {
+      name: 'JobConnection',
+      description: 'A page of jobs.',
+      fields: (connection) => ({
+        totalCount: connection.field({
+          type: JobTotal,
+          description:
+            'How many jobs match the filter, on all pages; from kept counts, so it costs next to nothing.',
+          resolve: async (parent, _args, context) => ({
+            count: await context.core.countJobs(
+              actorOf(context),
+              (parent as unknown as { filter: Filter }).filter,
+            ),
+            exact: true,
+          }),
+        }),
+      }),
+    },
+    { name: 'JobEdge', description: 'A job in a page.' },
+  ),
+);
+
+function toFilter(filter: typeof JobFilter.$inferInput | null | undefined): Filter {
+  return { status: filter?.status ?? undefined, type: filter?.type ?? undefined };
+}
