@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/crash/**', 'test/long/**'],
+    exclude: ['test/long/**'],
     globalSetup: ['test/harness/global-setup.ts'],
     setupFiles: ['test/harness/leaks.ts'],
     pool: 'forks',

@@ -27,10 +27,11 @@ export function createGraphQL({ core, authenticate, graphiql }: YogaOptions): Yo
   return createYoga<ServerContext, GraphQLContext>({
     schema,
     graphqlEndpoint: '/graphql',
-    context: async ({ request }) => ({
-      core,
-      actor: await authenticate(request.headers.get('authorization') ?? undefined),
-    }),
+    // A WebSocket's operations come with their caller, who was authenticated when it connected.
+    context: async (initial) =>
+      isContext(initial)
+        ? initial
+        : { core, actor: await authenticate(initial.request.headers.get('authorization') ?? undefined) },
     maskedErrors: { maskError: (error) => maskError(error, core.log) },
     graphiql: graphiql && { title: 'Offpeak', defaultQuery: GRAPHIQL_QUERY },
     // The default page loads its scripts from a CDN; this one carries them.
@@ -58,6 +59,10 @@ export function createGraphQL({ core, authenticate, graphiql }: YogaOptions): Yo
       },
     ],
   });
+}
+
+function isContext(context: object): context is GraphQLContext {
+  return 'core' in context;
 }
 
 function parseBody(text: string): object {
