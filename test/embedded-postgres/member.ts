@@ -12,8 +12,12 @@ try {
   const client = new Client(server.connection);
   client.on('error', () => {});
   await client.connect();
-  await client.query('CREATE TABLE IF NOT EXISTS kept (n bigint GENERATED ALWAYS AS IDENTITY, by int)');
-  process.on('message', (request: { write?: number; close?: true }) => void answer(request));
+  await client.query(`SELECT pg_advisory_xact_lock(1); -- two at once would both find it missing
+     CREATE TABLE IF NOT EXISTS kept (n bigint GENERATED ALWAYS AS IDENTITY, by int)`);
+  process.on('message', (request: { write?: number; close?: true }) => {
+    // Tests end the server below this program: then it has nothing more to say.
+    answer(request).catch(() => process.disconnect());
+  });
 
   const answer = async ({ write, close }: { write?: number; close?: true }): Promise<void> => {
     if (write !== undefined) {

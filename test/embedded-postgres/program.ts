@@ -89,7 +89,7 @@ export class Program {
 
 /** An empty folder that everybody may pass through; the servers started below it are ended after the test. */
 export async function temporaryFolder(): Promise<string> {
-  const folder = await realpath(await mkdtemp(join(tmpdir(), 'offpeak-test-')));
+  const folder = await realpath(await mkdtemp(join(tmpdir(), 'offpeak-embedded-')));
   await chmod(folder, 0o755);
   folders.push(folder);
   return folder;

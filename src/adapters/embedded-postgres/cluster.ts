@@ -102,11 +102,15 @@ function initdbFailure(root: string, uid: number, error: unknown): unknown {
   return failure === 'try again' ? error : failure;
 }
 
+/**
+ * What starts left behind that were killed before they could rename. Their initdb may survive them for a second and
+ * write into what is being removed: the rest then waits for a later start.
+ */
 async function removeAbandoned(postgres: string): Promise<void> {
   for (const name of await readdir(postgres)) {
     const pid = /^init-(\d+)-/.exec(name)?.[1];
-    if (pid !== undefined && !(await isRunning(Number(pid))))
-      await rm(join(postgres, name), { recursive: true, force: true });
+    if (pid === undefined || (await isRunning(Number(pid)))) continue;
+    await rm(join(postgres, name), { recursive: true, force: true }).catch(() => {});
   }
 }
 
