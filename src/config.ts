@@ -45,10 +45,14 @@ const duration = z
     return Number(amount) * UNITS[unit!]!;
   });
 
-/** `off` switches a trigger off. */
-const orOff = <T extends z.ZodType<unknown, string>>(schema: T) =>
-  z.union([z.literal('off').transform(() => undefined), schema], {
-    error: (issue) => String(issue.message ?? 'must be "off" or a value'),
+/** A value, or `off` for none. */
+const orOff = <T>(schema: z.ZodType<T, string>) =>
+  z.string().transform((text, context): T | undefined => {
+    if (text === 'off') return undefined;
+    const read = schema.safeParse(text);
+    if (read.success) return read.data;
+    context.addIssue(`${read.error.issues[0]?.message}, or off`);
+    return z.NEVER;
   });
 
 const url = (protocols: RegExp, example: string) =>
@@ -60,7 +64,7 @@ const url = (protocols: RegExp, example: string) =>
     );
 
 const environment = z.object({
-  PORT: whole(0, 65_535).default(4000),
+  PORT: whole(0, 65_535).prefault('4000'),
   HOST: z.string().default('127.0.0.1'),
   DATABASE_URL: url(/^postgres(ql)?:$/, 'postgresql://user:password@host:5432/offpeak').optional(),
   OFFPEAK_DATA_DIR: z
@@ -74,25 +78,25 @@ const environment = z.object({
   ANTHROPIC_API_KEY: z.string().optional(),
   ANTHROPIC_BASE_URL: url(/^https?:$/, 'https://api.anthropic.com').optional(),
   OFFPEAK_DEDICATED_WORKSPACE: z.enum(['true', 'false'], 'must be true or false').default('false'),
-  OFFPEAK_EMULATOR_SPEED: whole(1, 1_000_000).default(60),
+  OFFPEAK_EMULATOR_SPEED: whole(1, 1_000_000).prefault('60'),
   OFFPEAK_LOG_LEVEL: z
     .enum(['debug', 'info', 'warn', 'error', 'silent'], 'must be debug, info, warn, error or silent')
     .default('info'),
-  OFFPEAK_WORKER_PACE: duration.default(500),
-  OFFPEAK_FEED_INTERVAL: duration.default(250),
-  OFFPEAK_PRIORITY_BOUND: duration.default(86_400_000),
-  OFFPEAK_BATCH_MAX_REQUESTS: whole(1, 100_000).default(10_000),
-  OFFPEAK_BATCH_MAX_BYTES: whole(100_000, 256_000_000).default(32_000_000),
-  OFFPEAK_FLUSH_COUNT: orOff(whole(1, 1_000_000)).default(1000),
-  OFFPEAK_FLUSH_AGE: orOff(duration).default(600_000),
-  OFFPEAK_MAX_ATTEMPTS: whole(1, 100).default(3),
-  OFFPEAK_RETRY_DELAY: duration.default(60_000),
-  OFFPEAK_POLL_INTERVAL: duration.default(30_000),
-  OFFPEAK_POLL_BACKOFF: duration.default(600_000),
-  OFFPEAK_INGEST_ROWS: whole(1, 10_000).default(500),
-  OFFPEAK_LEASE: duration.default(15_000),
-  OFFPEAK_SUBMIT_TIMEOUT: duration.default(120_000),
-  OFFPEAK_ABSENT_AFTER: duration.default(900_000),
+  OFFPEAK_WORKER_PACE: duration.prefault('500ms'),
+  OFFPEAK_FEED_INTERVAL: duration.prefault('250ms'),
+  OFFPEAK_PRIORITY_BOUND: duration.prefault('24h'),
+  OFFPEAK_BATCH_MAX_REQUESTS: whole(1, 100_000).prefault('10000'),
+  OFFPEAK_BATCH_MAX_BYTES: whole(100_000, 256_000_000).prefault('32000000'),
+  OFFPEAK_FLUSH_COUNT: orOff(whole(1, 1_000_000)).prefault('1000'),
+  OFFPEAK_FLUSH_AGE: orOff(duration).prefault('10m'),
+  OFFPEAK_MAX_ATTEMPTS: whole(1, 100).prefault('3'),
+  OFFPEAK_RETRY_DELAY: duration.prefault('1m'),
+  OFFPEAK_POLL_INTERVAL: duration.prefault('30s'),
+  OFFPEAK_POLL_BACKOFF: duration.prefault('10m'),
+  OFFPEAK_INGEST_ROWS: whole(1, 10_000).prefault('500'),
+  OFFPEAK_LEASE: duration.prefault('15s'),
+  OFFPEAK_SUBMIT_TIMEOUT: duration.prefault('2m'),
+  OFFPEAK_ABSENT_AFTER: duration.prefault('15m'),
 });
 
 /** The names of all variables, for the test that `.env.example` lists each. */
@@ -132,7 +136,7 @@ function toConfig(env: z.infer<typeof environment>): Config {
     workerPace: env.OFFPEAK_WORKER_PACE,
     feedInterval: env.OFFPEAK_FEED_INTERVAL,
     logLevel: env.OFFPEAK_LOG_LEVEL,
-    policy: {
+    policy: Object.freeze({
       priorityBound: env.OFFPEAK_PRIORITY_BOUND,
       batchRequests: env.OFFPEAK_BATCH_MAX_REQUESTS,
       batchBytes: env.OFFPEAK_BATCH_MAX_BYTES,
@@ -149,6 +153,6 @@ function toConfig(env: z.infer<typeof environment>): Config {
       absentAfter: env.OFFPEAK_ABSENT_AFTER,
       // Our own emulator serves nobody else.
       dedicatedWorkspace: simulated || env.OFFPEAK_DEDICATED_WORKSPACE === 'true',
-    },
+    }),
   };
 }
