@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // As Node itself resolves packages. Vite's own default picks graphql's development build for our files and the other
+  // one for the libraries, and then no error is an instance of the GraphQLError that we know.
+  ssr: { resolve: { conditions: ['module-sync', 'node'] } },
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/long/**'],

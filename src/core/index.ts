@@ -23,7 +23,7 @@ import { settleUnknown } from './recover.ts';
 import { countJobs, foldCounts, readStats } from './stats.ts';
 import { sealedBatches, submitBatch } from './submit.ts';
 
-export { scopes, type Actor, type Policy, type Scope } from './context.ts';
+export { requireScope, scopes, type Actor, type Policy, type Scope } from './context.ts';
 export * from './errors.ts';
 export { formatCursor, Hub, type Cursor, type JobEvent, type JobUpdate } from './events.ts';
 export type { EnqueueItem, Enqueued } from './enqueue.ts';
@@ -33,6 +33,7 @@ export { parseExact } from './json.ts';
 export { hasKeys, MIN_KEY_LENGTH, newToken, storeEnvironmentKey, storeFirstKey, storeKey } from './keys.ts';
 export { ProviderError, type Clock, type Log, type Provider, type ProviderBatch } from './ports.ts';
 export type { Delivery, DeliveredResult } from './poll.ts';
+export { MAX_PAGE_SIZE } from './read.ts';
 export type { BatchQuery, JobFilter, JobQuery, Page, PageRequest } from './read.ts';
 export type { Stats } from './stats.ts';
 export { sql, type Database } from './sql.ts';

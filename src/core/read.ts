@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { requireScope, type Actor, type Context } from './context.ts';
-import { CursorInvalidError, NotFoundError } from './errors.ts';
+import { CursorInvalidError, NotFoundError, ValidationError } from './errors.ts';
 import { compareCursors, formatCursor, parseCursor, type Cursor, type JobSubscription } from './events.ts';
 import type { JobTypeName } from './job-types/index.ts';
 import type { JobStatus } from './states.ts';
@@ -47,6 +47,9 @@ export interface JobFilter {
   type?: readonly JobTypeName[] | undefined;
 }
 
+/** The most rows of one page. */
+export const MAX_PAGE_SIZE = 1000;
+
 /** A page, forward from `after` or backward from `before`, of at most `size` jobs, newest first. */
 export interface PageRequest {
   size: number;
@@ -65,7 +68,8 @@ type Keyed = { id: string; createdAt: Date };
 
 /**
  * A page of the tenant's jobs by (created_at, id), newest first. The place is kept as values, not as a row, so a page
- * costs the same at any depth and a deleted row breaks nothing. Throws CursorInvalidError for a cursor of another list.
+ * costs the same at any depth and a deleted row breaks nothing. Throws CursorInvalidError for a cursor of another list,
+ * ValidationError for a size below 0 or above MAX_PAGE_SIZE.
  */
 export async function listJobs<T extends Keyed>(
   context: Context,
@@ -75,6 +79,12 @@ export async function listJobs<T extends Keyed>(
   query: JobQuery,
 ): Promise<Page<T>> {
   requireScope(actor, 'jobs:read');
+  if (page.size < 0 || page.size > MAX_PAGE_SIZE) {
+    throw new ValidationError(
+      'first',
+      `A page has at least 0 and at most ${MAX_PAGE_SIZE} rows; ${page.size} were asked for.`,
+    );
+  }
   const list = createHash('sha256')
     .update(JSON.stringify([actor.tenantId, filter.status, filter.type]))
     .digest('base64url')

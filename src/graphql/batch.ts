@@ -1,6 +1,6 @@
 import { parseExact, parseId, type BatchStatus, type DeliveredResult } from '../core/index.ts';
 import { builder } from './builder.ts';
-import { actorOf } from './context.ts';
+import { readable } from './context.ts';
 import { loadBatch, loadJob } from './load.ts';
 
 export const BatchStatusType = builder.enumType('BatchStatus', {
@@ -58,7 +58,8 @@ const BatchCounts = builder.objectRef<CountsShape>('BatchCounts').implement({
 export const Batch = builder.prismaNode('Batch', {
   id: { field: 'id', description: 'Our public id of it, `batch_…`.' },
   description: 'Jobs of one tenant that go to the provider together, in one paid submission.',
-  findUnique: (id, context) => ({ id, tenantId: actorOf(context).tenantId }),
+  nullable: true,
+  findUnique: readable,
   fields: (t) => ({
     providerBatchId: t.exposeString('providerBatchId', {
       nullable: true,

@@ -47,6 +47,10 @@ export const builder = new SchemaBuilder<SchemaTypes>({
         `"${globalId}" is not an id of this API; they look like job_01jd8x… or batch_01jd8x….`,
       );
     },
+    firstArgOptions: { description: 'The first so many rows, at most 1000.' },
+    lastArgOptions: { description: 'The last so many rows, at most 1000.' },
+    afterArgOptions: { description: 'Only rows after this cursor of the same list.' },
+    beforeArgOptions: { description: 'Only rows before this cursor of the same list.' },
     nodeQueryOptions: {
       description: 'Loads any object by its id; null when there is none, or it is another tenant’s.',
     },

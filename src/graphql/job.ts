@@ -8,7 +8,7 @@ import {
   type JobTypeName,
 } from '../core/index.ts';
 import { builder } from './builder.ts';
-import { actorOf } from './context.ts';
+import { readable } from './context.ts';
 import { loadJob } from './load.ts';
 import { IdempotencyConflictErrorType, JobErrorCodeType } from './errors.ts';
 import { Cost, ledger, sumCost, sumUsage, Usage } from './usage.ts';
@@ -45,7 +45,8 @@ export const JobErrorType = builder.objectRef<{ code: JobErrorCode; message: str
 export const Job = builder.prismaNode('Job', {
   id: { field: 'id', description: 'The job’s public id, `job_…`; the same in REST and in the logs.' },
   description: 'One request to a model, run in a batch.',
-  findUnique: (id, context) => ({ id, tenantId: actorOf(context).tenantId }),
+  nullable: true,
+  findUnique: readable,
   fields: (t) => ({
     type: t.field({
       type: JobTypeType,
