@@ -12,7 +12,7 @@ test('an empty environment gives the defaults of the documentation', async () =>
 
 test('the example file names every variable and no other', async () => {
   const example = await readFile(new URL('../.env.example', import.meta.url), 'utf8');
-  const named = [...example.matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name);
+  const named = [...example.matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name!);
   expect(named.toSorted()).toEqual([...variables].toSorted());
 });
 

@@ -24,6 +24,8 @@ export async function serve(options: AppOptions & { host: string; port: number }
     close: async () => {
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
       await sockets.close();
+      // After the sockets, whose clients shall come back: ending their subscriptions would tell them not to.
+      core.hub.close();
       server.closeIdleConnections();
       const cut = setTimeout(() => server.closeAllConnections(), DRAIN);
       await closed;
@@ -36,14 +38,10 @@ export async function serve(options: AppOptions & { host: string; port: number }
 function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE';
-      reject(
-        taken
-          ? new Error(
-              `Port ${port} of ${host} is taken. Set PORT to another one, or stop what listens there.`,
-            )
-          : error,
-      );
+      if (error.code === 'EADDRINUSE') {
+        error.message = `Port ${port} of ${host} is taken. Set PORT to another one, or stop what listens there.`;
+      }
+      reject(error);
     });
     server.listen(port, host, resolve);
   });
