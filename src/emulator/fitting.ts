@@ -116,10 +116,9 @@ function two(random: Random, low: number, high: number): string {
 }
 
 const PHRASES = [
-  'a plausible value for',
-  'made-up text standing in for',
-  'an invented example of',
-  'sample wording for',
+  (topic: string) => `A model would write the ${topic} here`,
+  (topic: string) => `No model was asked, so this ${topic} is invented`,
+  (topic: string) => `The ${topic} of a real answer would stand here`,
 ];
 
 /** A short sentence around what the property is about. Formats with a syntax cannot carry the mark; their values sit in reserved ranges. */
@@ -130,7 +129,5 @@ function text(node: JsonObject, place: Place): string {
     .replace(/([a-z])([A-Z])/g, '$1 $2')
     .replaceAll(/[_-]+/g, ' ')
     .toLowerCase();
-  const about = (asText(node['description']) || asText(node['title']) || words).trim();
-  const topic = (about === '' ? words : about).slice(0, 160).replace(/[.\s]+$/, '');
-  return `${MARK} ${place.random.pick(PHRASES)} “${topic}” (sample ${place.random.integer(100, 999)}).`;
+  return `${MARK} ${place.random.pick(PHRASES)(words || 'text')} (sample ${place.random.integer(100, 999)}).`;
 }

@@ -33,7 +33,11 @@ export function createGraphQL({ core, authenticate, graphiql }: YogaOptions): Yo
         ? initial
         : { core, actor: await authenticate(initial.request.headers.get('authorization') ?? undefined) },
     maskedErrors: { maskError: (error) => maskError(error, core.log) },
-    graphiql: graphiql && { title: 'Offpeak', defaultQuery: GRAPHIQL_QUERY },
+    graphiql: graphiql && {
+      title: 'Offpeak',
+      defaultQuery: GRAPHIQL_QUERY,
+      headers: JSON.stringify({ Authorization: 'Bearer <key>' }),
+    },
     // The default page loads its scripts from a CDN; this one carries them.
     renderGraphiQL,
     cors: false,
@@ -78,9 +82,28 @@ function parseBody(text: string): object {
   return body;
 }
 
-const GRAPHIQL_QUERY = `# Put your key into the Headers pane below: {"Authorization": "Bearer <key>"}
+const GRAPHIQL_QUERY = `# The key goes into the pane "Headers" below.
+
 query Overview {
-  stats { totalJobs pendingJobs processingJobs completedJobs costUsd savedUsd simulated }
-  jobs(first: 10) { edges { node { id type status createdAt cost { actualUsd } } } }
+  stats {
+    totalJobs
+    pendingJobs
+    processingJobs
+    completedJobs
+    costUsd
+    savedUsd
+    simulated
+  }
+  jobs(first: 10) {
+    edges {
+      node {
+        id
+        type
+        status
+        createdAt
+        cost { actualUsd }
+      }
+    }
+  }
 }
 `;

@@ -16,7 +16,8 @@ export function landingPage(simulated: boolean): string {
   p { color: var(--soft); margin: .5rem 0 1.75rem; }
   ul { list-style: none; margin: 0; padding: 0; border: 1px solid var(--line); border-radius: .75rem; background: var(--card); overflow: hidden; }
   li + li { border-top: 1px solid var(--line); }
-  a { display: flex; flex-wrap: wrap; gap: .15rem 1rem; justify-content: space-between; padding: .9rem 1.1rem; color: inherit; text-decoration: none; }
+  a { display: grid; grid-template-columns: 6.5rem 1fr auto; gap: 1rem; align-items: baseline; padding: .9rem 1.1rem; color: inherit; text-decoration: none; }
+  @media (max-width: 30rem) { a { grid-template-columns: 1fr auto; } a span { grid-row: 2; } }
   a:hover, a:focus-visible { background: color-mix(in srgb, var(--accent) 10%, transparent); outline: none; }
   b { color: var(--accent); font-weight: 600; }
   code { font: .875rem ui-monospace, monospace; color: var(--soft); }
