@@ -1,6 +1,6 @@
-import { ForbiddenError } from './errors.ts';
+import { ForbiddenError, ProviderUnavailableError } from './errors.ts';
 import type { Hub } from './events.ts';
-import type { Clock, Log, Provider } from './ports.ts';
+import { ProviderError, type Clock, type Log, type Provider } from './ports.ts';
 import type { Database } from './sql.ts';
 
 /** The settings that the rules follow; durations in milliseconds. `config.ts` holds the defaults. */
@@ -62,7 +62,22 @@ const grants: Record<Scope, readonly Scope[]> = {
   admin: ['admin'],
 };
 
+/** Whether the actor may do what the scope stands for. */
+export function hasScope(actor: Actor, scope: Scope): boolean {
+  return actor.scopes.some((held) => grants[scope].includes(held));
+}
+
 /** Throws ForbiddenError unless the actor may do what the scope stands for. */
 export function requireScope(actor: Actor, scope: Scope): void {
-  if (!actor.scopes.some((held) => grants[scope].includes(held))) throw new ForbiddenError(scope);
+  if (!hasScope(actor, scope)) throw new ForbiddenError(scope);
+}
+
+/** Whose account the provider answers for, on behalf of a caller: throws ProviderUnavailableError while nobody knows. */
+export async function identityFor(context: Context): Promise<string> {
+  try {
+    return await context.provider.identity();
+  } catch (error) {
+    if (error instanceof ProviderError) throw new ProviderUnavailableError(error.message);
+    throw error;
+  }
 }

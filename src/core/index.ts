@@ -23,7 +23,7 @@ import { settleUnknown } from './recover.ts';
 import { countJobs, foldCounts, readStats } from './stats.ts';
 import { sealedBatches, submitBatch } from './submit.ts';
 
-export { requireScope, scopes, type Actor, type Policy, type Scope } from './context.ts';
+export { hasScope, requireScope, scopes, type Actor, type Policy, type Scope } from './context.ts';
 export * from './errors.ts';
 export { formatCursor, Hub, type Cursor, type JobEvent, type JobUpdate } from './events.ts';
 export type { EnqueueItem, Enqueued } from './enqueue.ts';

@@ -34,6 +34,8 @@ export async function readBatch<T>(
   query: BatchQuery,
 ): Promise<T | undefined> {
   requireScope(actor, 'jobs:read');
+  // PostgreSQL's text holds no U+0000, so nothing can have such an id.
+  if ('providerBatchId' in which && which.providerBatchId.includes('\0')) return undefined;
   const batch = await context.db.batch.findFirst({
     ...query,
     where: { ...which, tenantId: actor.tenantId },

@@ -1,6 +1,14 @@
-import { parseExact, parseId, type BatchStatus, type DeliveredResult } from '../core/index.ts';
+import {
+  parseExact,
+  parseId,
+  publicId,
+  type BatchStatus,
+  type DeliveredResult,
+  type JobTypeName,
+} from '../core/index.ts';
 import { builder } from './builder.ts';
 import { readable } from './context.ts';
+import { JobTypeType } from './job.ts';
 import { loadBatch, loadJob } from './load.ts';
 
 export const BatchStatusType = builder.enumType('BatchStatus', {
@@ -144,6 +152,17 @@ export const BatchResult = builder.objectRef<DeliveredResult>('BatchResult').imp
       nullable: true,
       description: 'The job that it is the result of; null for a row that nobody asked for.',
       resolve: (query, { job_id: jobId }, _args, context) => (jobId ? loadJob(context, jobId, query) : null),
+    }),
+    jobId: t.id({
+      nullable: true,
+      description: 'The id of that job, read without the job itself.',
+      resolve: ({ job_id: jobId }) => jobId && publicId('job', jobId),
+    }),
+    jobType: t.field({
+      type: JobTypeType,
+      nullable: true,
+      description: 'What that job does.',
+      resolve: ({ job_type: jobType }) => jobType as JobTypeName | null,
     }),
     outcome: t.expose('outcome', { type: ItemOutcomeType, description: 'How the provider ended it.' }),
     resultJson: t.field({

@@ -31,7 +31,8 @@ export const builder = new SchemaBuilder<SchemaTypes>({
   prisma: {
     client: ({ core }) => core.db,
     dmmf: getDatamodel(),
-    onUnusedQuery: 'error',
+    // A resolver that answers null without a look at the database, as for a malformed id, uses no query.
+    onUnusedQuery: null,
   },
   errors: { directResult: true },
   relay: {

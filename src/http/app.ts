@@ -1,6 +1,7 @@
 import express, { type Express } from 'express';
 import type { Core } from '../core/index.ts';
 import { createGraphQL, type Yoga } from '../graphql/yoga.ts';
+import { createRest, docsHandler, notFoundHandler } from '../rest/index.ts';
 import { authenticate } from './auth.ts';
 import { landingPage } from './landing.ts';
 
@@ -27,5 +28,8 @@ export function createApp({ core, simulated, ready }: AppOptions): { app: Expres
   app.use(yoga.graphqlEndpoint, (request, response) =>
     yoga.handle(request, response, { req: request, res: response }),
   );
+  app.use(docsHandler);
+  app.use('/api/v1/batch', createRest({ core, authenticate: (header) => authenticate(core, header) }));
+  app.use(notFoundHandler);
   return { app, yoga };
 }
