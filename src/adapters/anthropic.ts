@@ -21,22 +21,25 @@ const REFUSALS = new Set([400, 401, 402, 403, 404, 413, 422, 429]);
 const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN']);
 
 const BATCHES = '/v1/messages/batches';
+const STATUSES: ReadonlySet<unknown> = new Set(['in_progress', 'canceling', 'ended']);
+const COUNTS = ['processing', 'succeeded', 'errored', 'canceled', 'expired'] as const;
 
 /** The Message Batches API through Anthropic's SDK. */
 export function anthropicProvider({ apiKey, baseURL, submitTimeout }: AnthropicOptions): Provider {
-  const client = new Anthropic({ apiKey, baseURL, timeout: READ_TIMEOUT, logLevel: 'off' });
+  // maxRetries 0 for every call. A POST repeated by the SDK after a lost connection is a second paid batch; and of
+  // the others it would sleep as long as a `retry-after` says, an hour if so, with everything behind them waiting.
+  // Whoever calls asks again in its own time.
+  const client = new Anthropic({ apiKey, baseURL, timeout: READ_TIMEOUT, maxRetries: 0, logLevel: 'off' });
   let identity: string | undefined;
   return {
     identity: async () => (identity ??= await call(() => readIdentity(client, apiKey))),
 
     create: (body) =>
       call(async () => {
-        // maxRetries 0: with its defaults the SDK repeats the POST after a lost connection, and pays twice. The body
-        // goes out as it is, with its exact length; an object would be serialized anew, whole, in memory.
+        // The body goes out as it is, with its exact length; an object would be serialized anew, whole, in memory.
         const created = await client.post<MessageBatch>(BATCHES, {
           body,
           headers: { 'content-type': 'application/json' },
-          maxRetries: 0,
           timeout: submitTimeout,
         });
         return readBatch(created);
@@ -86,8 +89,9 @@ async function readIdentity(client: Anthropic, apiKey: string): Promise<string> 
   return `anthropic:${workspace ?? `key-${createHash('sha256').update(apiKey).digest('hex').slice(0, 16)}`}`;
 }
 
+/** Throws when the answer is not a batch: a proxy may say 200 to anything, and what it lacks would be stored as unknown. */
 function readBatch(batch: MessageBatch): ProviderBatch {
-  return {
+  const read: ProviderBatch = {
     id: batch.id,
     status: batch.processing_status,
     counts: batch.request_counts,
@@ -95,6 +99,13 @@ function readBatch(batch: MessageBatch): ProviderBatch {
     expiresAt: new Date(batch.expires_at),
     endedAt: batch.ended_at ? new Date(batch.ended_at) : undefined,
   };
+  const whole =
+    typeof read.id === 'string' &&
+    STATUSES.has(read.status) &&
+    COUNTS.every((name) => Number.isInteger(read.counts?.[name])) &&
+    [read.createdAt, read.expiresAt, read.endedAt].every((time) => !time || !Number.isNaN(time.getTime()));
+  if (!whole) throw new TypeError('it is not a batch');
+  return read;
 }
 
 async function call<T>(run: () => PromiseLike<T>): Promise<T> {
@@ -129,7 +140,7 @@ function toProviderError(error: unknown): ProviderError {
   });
 }
 
-/** Why undici failed, from the bottom of the chain of causes. */
+/** Why undici failed: the first code down the chain of causes. */
 function causeCode(error: Error): string | undefined {
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     if ('code' in at && typeof at.code === 'string') return at.code;

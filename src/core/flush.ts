@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FlushReason } from '../generated/prisma/enums.ts';
-import { requireScope, type Actor, type Context } from './context.ts';
+import { identityFor, requireScope, type Actor, type Context } from './context.ts';
 import { ENVELOPE } from './enqueue.ts';
 import { newId, publicId } from './ids.ts';
 import type { JobTypeName } from './job-types/index.ts';
@@ -43,17 +43,19 @@ export async function sealBatch(context: Context, choice: FlushChoice): Promise<
        WHERE claimable AND tenant_id = ${choice.tenantId}::uuid AND due_at <= ${at} ${matching(choice)}
        ORDER BY rank, id LIMIT ${limit} FOR UPDATE SKIP LOCKED
     ), packed AS (
-      -- One byte more each: the comma between two requests.
-      SELECT ctid, sum(request_bytes + 1) OVER (ORDER BY rank, id) AS bytes FROM candidates
+      -- One byte more for each but the first: the comma between two requests. The first goes in any case: it was
+      -- taken when the limit was higher, and everything behind it would wait for ever.
+      SELECT ctid, sum(request_bytes + 1) OVER first_on - 1 AS bytes, row_number() OVER first_on AS place
+        FROM candidates WINDOW first_on AS (ORDER BY rank, id)
     ), ${moveJobs(['claimed'], {
       at,
       batchId,
       set: sql`, submission = job.submission + 1`,
-      where: sql`job.ctid = ANY(ARRAY(SELECT ctid FROM packed WHERE bytes <= ${policy.batchBytes - ENVELOPE}))`,
+      where: sql`job.ctid = ANY(ARRAY(SELECT ctid FROM packed WHERE bytes <= ${policy.batchBytes - ENVELOPE} OR place = 1))`,
     })}, sealed AS (
       INSERT INTO batch (id, tenant_id, reason, request_count, bytes, estimated_tokens, created_at)
       SELECT ${batchId}::uuid, ${choice.tenantId}::uuid, ${choice.reason}::flush_reason, count(*),
-             sum(request_bytes + 1) + ${ENVELOPE}, sum(estimated_tokens), ${at}
+             sum(request_bytes + 1) - 1 + ${ENVELOPE}, sum(estimated_tokens), ${at}
         FROM job JOIN moved USING (id) HAVING count(*) > 0
       RETURNING request_count, estimated_tokens
     )
@@ -105,7 +107,8 @@ export interface FlushRequest extends Omit<FlushChoice, 'tenantId' | 'reason'> {
 }
 
 /**
- * Seals the caller's due jobs into batches, by hand. `maxJobs` bounds all batches together. Needs `operator`.
+ * Seals the caller's due jobs into batches, by hand. `maxJobs` bounds all batches together. Needs `operator`; throws
+ * ProviderUnavailableError, with nothing sealed, when it should submit too and does not know whose account answers.
  */
 export async function flushJobs(
   context: Context,
@@ -114,6 +117,7 @@ export async function flushJobs(
 ): Promise<SealedBatch[]> {
   requireScope(actor, 'operator');
   const { maxBatches, wait, maxJobs = Infinity, ...choice } = request;
+  if (wait > 0) await identityFor(context);
   const batches: SealedBatch[] = [];
   for (let left = maxJobs; left > 0 && batches.length < maxBatches; left -= batches.at(-1)!.jobs) {
     const sealed = await sealBatch(context, {

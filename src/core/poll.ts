@@ -1,4 +1,4 @@
-import { requireScope, type Actor, type Context } from './context.ts';
+import { identityFor, requireScope, type Actor, type Context } from './context.ts';
 import { publicId } from './ids.ts';
 import { NotFoundError } from './errors.ts';
 import { ingestBatch } from './ingest.ts';
@@ -19,12 +19,13 @@ interface DueBatch {
  * one comes last the next time. Batches of another provider identity are left alone.
  */
 export async function takeDueBatches(context: Context, limit: number): Promise<DueBatch[]> {
+  const identity = await context.provider.identity();
   return take(
     context,
-    await context.provider.identity(),
+    identity,
     sql`id IN (
     SELECT id FROM batch
-     WHERE status IN ('in_progress', 'canceling') AND provider_identity = ${await context.provider.identity()}
+     WHERE status IN ('in_progress', 'canceling') AND provider_identity = ${identity}
        AND next_poll_at <= ${now(context.clock)} ORDER BY next_poll_at LIMIT ${limit} FOR UPDATE SKIP LOCKED)`,
   );
 }
@@ -124,7 +125,7 @@ export interface Delivery {
 
 /**
  * Looks at one batch now, whether due or not, books its results if it has ended, and hands over those that no earlier
- * call handed over, at most `limit`. Needs `operator`; throws NotFoundError.
+ * call handed over, at most `limit`. Needs `operator`; throws NotFoundError and ProviderUnavailableError.
  */
 export async function pollNow(
   context: Context,
@@ -133,6 +134,7 @@ export async function pollNow(
   limit: number,
 ): Promise<Delivery> {
   requireScope(actor, 'operator');
+  await identityFor(context);
   const batch = await context.db.batch.findFirst({
     where: { id: batchId, tenantId: actor.tenantId },
     select: { id: true },

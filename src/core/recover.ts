@@ -1,12 +1,17 @@
 import type { Context } from './context.ts';
 import { parseRequestName, publicId } from './ids.ts';
-import type { ProviderBatch } from './ports.ts';
+import { ProviderError, type ProviderBatch } from './ports.ts';
 import { moveBatch } from './states.ts';
 import { now, sql, transaction } from './sql.ts';
 import { accept, reject } from './submit.ts';
 
 /** How far the provider's clock may differ from the database's. */
 const SKEW = 5 * 60 * 1000;
+/**
+ * A batch made so long after the intent is not the one its POST made. Far more than a POST takes, in case a clock is
+ * wrong; without any end, a stranger who keeps making batches of the same size would keep ours unsettled for ever.
+ */
+const LATEST = 24 * 60 * 60 * 1000;
 
 interface Unsettled {
   id: string;
@@ -27,7 +32,17 @@ export async function settleUnknown(context: Context): Promise<void> {
     SELECT id, request_count, intent_at,
            intent_at < ${at} - make_interval(secs => ${context.policy.absentAfter / 1000}::float8) AS absent
       FROM batch WHERE status = 'unknown' AND provider_identity = ${identity} AND next_poll_at <= ${at}`);
-  for (const batch of unsettled) await settle(context, identity, batch);
+  for (const batch of unsettled) {
+    try {
+      await settle(context, identity, batch);
+    } catch (error) {
+      if (!(error instanceof ProviderError)) throw error;
+      context.log.warn(
+        { batch: publicId('batch', batch.id), status: error.status, message: error.message },
+        'a batch of unknown outcome could not be looked for',
+      );
+    }
+  }
 }
 
 /** A submitter that died, or lost its database, leaves its batch behind; its lease outlives the POST. */
@@ -50,14 +65,19 @@ async function doubtAbandoned(context: Context): Promise<void> {
 }
 
 async function settle(context: Context, identity: string, batch: Unsettled): Promise<void> {
+  await putOff(context, batch.id);
   const candidates = await findCandidates(context, identity, batch);
-  const proven = await proveOurs(context, batch, candidates);
-  if (proven) {
-    await accept(context, batch.id, 'unknown', proven);
-    return;
+  const unread: ProviderBatch[] = [];
+  for (const candidate of candidates) {
+    const whose = await whoseIs(context, batch.id, candidate);
+    if (whose === 'ours') return void (await accept(context, batch.id, 'unknown', candidate));
+    if (whose === 'unread') unread.push(candidate);
   }
-  // Candidates that have not ended cannot be read yet; only without any is absence certain.
-  if (candidates.length === 0 && batch.absent) {
+  // In a workspace that nobody else uses, the only one left is ours.
+  const [only, ...others] = unread;
+  if (only && others.length === 0 && context.policy.dedicatedWorkspace) {
+    await accept(context, batch.id, 'unknown', only);
+  } else if (!only && batch.absent) {
     await reject(
       context,
       batch.id,
@@ -65,13 +85,16 @@ async function settle(context: Context, identity: string, batch: Unsettled): Pro
       'NOT_RECEIVED',
       'The provider does not have it; its jobs wait for another batch.',
     );
-    return;
   }
-  await context.db.$executeRaw`UPDATE batch SET next_poll_at = ${now(context.clock)} +
-    make_interval(secs => ${context.policy.pollInterval / 1000}::float8) WHERE id = ${batch.id}::uuid AND status = 'unknown'`;
 }
 
-/** The provider's batches that may be this one: of its size, made since the intent, and not known as another. */
+/** The next look is set before this one, which may fail: a batch that cannot be settled comes last the next time. */
+async function putOff(context: Context, batchId: string): Promise<void> {
+  await context.db.$executeRaw`UPDATE batch SET next_poll_at = ${now(context.clock)} +
+    make_interval(secs => ${context.policy.pollInterval / 1000}::float8) WHERE id = ${batchId}::uuid AND status = 'unknown'`;
+}
+
+/** The provider's batches that may be this one: of its size, made about the time of the intent, and not known as another. */
 async function findCandidates(
   context: Context,
   identity: string,
@@ -80,9 +103,11 @@ async function findCandidates(
   const since = batch.intent_at.getTime() - SKEW;
   const found: ProviderBatch[] = [];
   for await (const listed of context.provider.list()) {
-    if (listed.createdAt.getTime() < since) break;
+    const createdAt = listed.createdAt.getTime();
+    if (createdAt < since) break;
     const { processing, succeeded, errored, canceled, expired } = listed.counts;
-    if (processing + succeeded + errored + canceled + expired === batch.request_count) found.push(listed);
+    const size = processing + succeeded + errored + canceled + expired;
+    if (size === batch.request_count && createdAt < since + LATEST) found.push(listed);
   }
   const known = await context.db.batch.findMany({
     where: { providerIdentity: identity, providerBatchId: { in: found.map(({ id }) => id) } },
@@ -92,30 +117,35 @@ async function findCandidates(
 }
 
 /**
- * Which candidate is ours. A provider batch carries no name; only the custom_ids in its results prove it, and they
- * can be read when it has ended. In a workspace that nobody else uses, a single candidate is proof enough.
+ * Whose a candidate is. A provider batch carries no name; only the custom_ids in its results tell, and they can be
+ * read when it has ended. One line is enough, since a batch is made in one piece.
  */
-async function proveOurs(
+async function whoseIs(
   context: Context,
-  batch: Unsettled,
-  candidates: readonly ProviderBatch[],
-): Promise<ProviderBatch | undefined> {
-  if (context.policy.dedicatedWorkspace && candidates.length === 1) return candidates[0];
-  for (const candidate of candidates) {
-    if (candidate.status === 'ended' && (await isOurs(context, batch.id, candidate.id))) return candidate;
-  }
-  return undefined;
-}
-
-async function isOurs(context: Context, batchId: string, providerBatchId: string): Promise<boolean> {
-  for await (const line of context.provider.results(providerBatchId)) {
-    const name = parseRequestName((JSON.parse(line) as { custom_id: string }).custom_id);
-    if (!name) return false;
+  batchId: string,
+  candidate: ProviderBatch,
+): Promise<'ours' | 'foreign' | 'unread'> {
+  if (candidate.status !== 'ended') return 'unread';
+  for await (const line of context.provider.results(candidate.id)) {
+    const customId = readName(line);
+    if (customId === undefined) continue;
+    const name = parseRequestName(customId);
+    if (!name) return 'foreign';
     const request = await context.db.batchRequest.findFirst({
       where: { batchId, ...name },
       select: { jobId: true },
     });
-    return request !== null;
+    return request ? 'ours' : 'foreign';
   }
-  return false;
+  return 'unread';
+}
+
+/** The custom_id of a line; undefined for a blank one, and for half of one at the end of a stream cut short. */
+function readName(line: string): string | undefined {
+  try {
+    const { custom_id: name } = JSON.parse(line) as { custom_id?: unknown };
+    return typeof name === 'string' ? name : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -38,7 +38,7 @@ export async function sealedBatches(context: Context): Promise<string[]> {
     where: { status: 'sealed' },
     orderBy: { createdAt: 'asc' },
     select: { id: true },
-    take: 20,
+    take: 200,
   });
   return rows.map(({ id }) => id);
 }
@@ -49,17 +49,35 @@ export async function sealedBatches(context: Context): Promise<string[]> {
  */
 export async function submitBatch(context: Context, batchId: string): Promise<Submission> {
   const identity = await context.provider.identity();
+  const obstacle = await obstacleTo(context, batchId, identity);
+  if (obstacle) return { outcome: obstacle };
   const body = await buildBody(context, batchId);
   const intent = await writeIntent(context, batchId, identity, body);
   if (intent !== 'written') return { outcome: intent };
   try {
     const created = await context.provider.create(body.bytes);
-    await accept(context, batchId, 'submitting', created);
+    await acceptAnswer(context, batchId, created);
     return { outcome: 'submitted', providerBatchId: created.id };
   } catch (error) {
     if (!(error instanceof ProviderError)) throw error;
     return error.effect === 'refused' ? refuse(context, batchId, error) : doubt(context, batchId, error);
   }
+}
+
+/** What will keep a batch from its POST, looked up before its body is built in vain; `writeIntent` decides. */
+async function obstacleTo(
+  context: Context,
+  batchId: string,
+  identity: string,
+): Promise<'busy' | 'gone' | undefined> {
+  const [batch] = await context.db.$queryRaw<{ busy: boolean }[]>(sql`
+    SELECT EXISTS (
+             SELECT FROM batch AS other WHERE other.provider_identity = ${identity}
+                AND (other.status = 'submitting'
+                     OR other.status = 'unknown' AND other.request_count = batch.request_count)) AS busy
+      FROM batch WHERE id = ${batchId}::uuid AND status = 'sealed'`);
+  if (!batch) return 'gone';
+  return batch.busy ? 'busy' : undefined;
 }
 
 /** The exact body: one Buffer, so that its length is known, and no object tree of the whole batch ever exists. */
@@ -150,6 +168,16 @@ async function writeRequests(tx: Transaction, batchId: string, requests: readonl
   if (written !== requests.length) throw changed;
 }
 
+/** Stores the answer to the POST; recovery may have taken the batch for abandoned while it was on its way. */
+async function acceptAnswer(context: Context, batchId: string, created: ProviderBatch): Promise<void> {
+  if (await accept(context, batchId, 'submitting', created)) return;
+  if (await accept(context, batchId, 'unknown', created)) return;
+  context.log.error(
+    { batch: publicId('batch', batchId), providerBatchId: created.id },
+    'the provider took a batch that was settled otherwise meanwhile',
+  );
+}
+
 /** Stores that the provider has the batch, after the POST or after recovery has found it. */
 export async function accept(
   context: Context,
@@ -169,16 +197,19 @@ export async function accept(
       next_poll_at = ${at} + make_interval(secs => ${context.policy.pollInterval / 1000}::float8)`,
     ),
   );
-  context.log.info(
-    { batch: publicId('batch', batchId), providerBatchId: created.id, accepted },
-    'batch accepted by the provider',
-  );
+  if (accepted) {
+    context.log.info(
+      { batch: publicId('batch', batchId), providerBatchId: created.id },
+      'batch accepted by the provider',
+    );
+  }
   return accepted;
 }
 
 /** The provider said no: nothing was accepted, and the jobs wait for another flush. */
 async function refuse(context: Context, batchId: string, error: ProviderError): Promise<Submission> {
-  await reject(context, batchId, 'submitting', error.type ?? `HTTP_${error.status}`, error.message);
+  const code = error.type ?? (error.status === undefined ? 'NOT_SENT' : `HTTP_${error.status}`);
+  await reject(context, batchId, 'submitting', code, error.message);
   context.log.error(
     { batch: publicId('batch', batchId), status: error.status, type: error.type },
     'batch refused by the provider',

@@ -23,19 +23,27 @@ const FOLD_PAUSE = 10_000;
 const POLLS_AT_ONCE = 8;
 
 export function createWorker(core: Core, log: Log): Worker {
+  /** One step of a turn. Its failure is reported and ends here: one broken batch must not hold up all others. */
+  const step = async (on: string, run: () => Promise<unknown>): Promise<void> => {
+    try {
+      await run();
+    } catch (error) {
+      log.error({ on, err: error }, 'a step failed; the others go on');
+    }
+  };
   const flush = async (): Promise<void> => {
-    for (const due of await core.dueTenants()) await core.sealBatch(due);
+    for (const due of await core.dueTenants()) await step(due.tenantId, () => core.sealBatch(due));
   };
   const submit = async (): Promise<void> => {
-    await core.settleUnknown();
-    for (const batchId of await core.sealedBatches()) await core.submitBatch(batchId);
+    await step('unknown batches', core.settleUnknown);
+    for (const batchId of await core.sealedBatches()) await step(batchId, () => core.submitBatch(batchId));
   };
   const poll = async (): Promise<void> => {
     const due = await core.takeDueBatches(POLLS_AT_ONCE);
-    await Promise.all(due.map((batch) => core.pollBatch(batch)));
+    await Promise.all(due.map((batch) => step(batch.id, () => core.pollBatch(batch))));
   };
   const ingest = async (): Promise<void> => {
-    for (const batchId of await core.endedBatches()) await core.ingestBatch(batchId);
+    for (const batchId of await core.endedBatches()) await step(batchId, () => core.ingestBatch(batchId));
   };
   const fold = (): Promise<void> => core.foldCounts();
   const ticks = { flush, submit, poll, ingest, fold };
