@@ -1,10 +1,11 @@
 import type { Context } from './context.ts';
+import type { JobErrorCode } from './errors.ts';
 import { parseRequestName, publicId } from './ids.ts';
-import { judge, readAnswer, type Answer } from './outcome.ts';
+import { judge, noUsage, readAnswer, storable, type Answer } from './outcome.ts';
 import { costOf, readPrices, type Prices } from './pricing.ts';
 import { ProviderError } from './ports.ts';
 import { moveBatch, moveJobs, type Move } from './states.ts';
-import { now, sql, transaction } from './sql.ts';
+import { now, sql, transaction, type Sql, type Transaction } from './sql.ts';
 
 interface EndedBatch {
   id: string;
@@ -54,7 +55,7 @@ export async function ingestBatch(
       context.provider.results(batch.provider_batch_id),
       context.policy.ingestRows,
     )) {
-      await book(context, batch, prices, answersOf(lines));
+      await book(context, batch, prices, answersOf(context, batch, lines));
     }
     return await finish(context, batch);
   } catch (error) {
@@ -73,7 +74,9 @@ async function lease(context: Context, batchId: string): Promise<EndedBatch | un
   const [batch] = await context.db.$queryRaw<EndedBatch[]>(sql`
     UPDATE batch SET lease_owner = ${context.owner}::uuid, lease_until = ${leaseEnd(context)}
      WHERE id = ${batchId}::uuid AND status = 'ended' AND (lease_until IS NULL OR lease_until < now())
-    RETURNING id, tenant_id, provider_identity, provider_batch_id, succeeded + errored + canceled + expired AS expected`);
+       AND provider_identity = ${await context.provider.identity()}
+    RETURNING id, tenant_id, provider_identity, provider_batch_id,
+              greatest(request_count, succeeded + errored + canceled + expired) AS expected`);
   return batch;
 }
 
@@ -81,20 +84,38 @@ function leaseEnd(context: Context) {
   return sql`now() + make_interval(secs => ${context.policy.lease / 1000}::float8)`;
 }
 
+/** The most characters that one statement takes: a jsonb parameter ends at 256 MB, and one answer may have several. */
+const CHUNK_LENGTH = 8_000_000;
+
 async function* chunks(lines: AsyncIterable<string>, size: number): AsyncGenerator<string[]> {
   let chunk: string[] = [];
+  let length = 0;
   for await (const line of lines) {
-    if (line === '') continue;
-    if (chunk.push(line) < size) continue;
+    if (line.trim() === '') continue;
+    chunk.push(line);
+    length += line.length;
+    if (chunk.length < size && length < CHUNK_LENGTH) continue;
     yield chunk;
     chunk = [];
+    length = 0;
   }
   if (chunk.length) yield chunk;
 }
 
-/** One answer per custom_id: a line that comes twice is one result. */
-function answersOf(lines: readonly string[]): Answer[] {
-  return [...new Map(lines.map(readAnswer).map((answer) => [answer.customId, answer])).values()];
+/**
+ * One answer per custom_id: a line that comes twice is one result. A line that cannot be read, such as half of one at
+ * the end of a stream cut short, is left out; the count of the rows then keeps the batch from being ingested.
+ */
+function answersOf(context: Context, batch: EndedBatch, lines: readonly string[]): Answer[] {
+  const answers = lines.map(readAnswer);
+  const unreadable = answers.filter((answer) => !answer).length;
+  if (unreadable) {
+    context.log.warn(
+      { batch: publicId('batch', batch.id), unreadable },
+      'lines of the results cannot be read',
+    );
+  }
+  return [...new Map(answers.flatMap((answer) => (answer ? [[answer.customId, answer]] : []))).values()];
 }
 
 async function book(context: Context, batch: EndedBatch, prices: Prices, answers: Answer[]): Promise<void> {
@@ -110,14 +131,19 @@ async function book(context: Context, batch: EndedBatch, prices: Prices, answers
         cost_usd numeric, standard_cost_usd numeric,
         move text, error_code text, error_message text, result text, raw_text text,
         attempts smallint, expiries smallint, pause float8)
+    ), leased AS (
+      -- Taken before the first row gets its number: who hands results over locks the batch too, and reads on from the
+      -- last number it saw, so the chunks of one batch have to be committed in the order of their numbers.
+      UPDATE batch SET lease_until = CASE WHEN lease_owner = ${context.owner}::uuid THEN ${leaseEnd(context)} ELSE lease_until END
+       WHERE id = ${batch.id}::uuid RETURNING id
     ), booked AS (
       INSERT INTO batch_item (batch_id, custom_id, job_id, tenant_id, provider_identity, job_type, outcome, stop_reason,
              error_type, error_message, request_id, model, input_tokens, output_tokens, cache_write_5m_tokens,
              cache_write_1h_tokens, cache_read_tokens, thinking_tokens, web_searches, cost_usd, standard_cost_usd, ingested_at)
-      SELECT ${batch.id}::uuid, custom_id, job_id, ${batch.tenant_id}::uuid, ${batch.provider_identity}, job_type, outcome,
+      SELECT leased.id, custom_id, job_id, ${batch.tenant_id}::uuid, ${batch.provider_identity}, job_type, outcome,
              stop_reason, error_type, item_message, request_id, model, input_tokens, output_tokens, cache_write_5m,
              cache_write_1h, cache_read, thinking_tokens, web_searches, cost_usd, standard_cost_usd, ${at}
-        FROM input
+        FROM leased CROSS JOIN input
       ON CONFLICT (batch_id, custom_id) DO NOTHING
       RETURNING custom_id
     ), fresh AS (
@@ -134,8 +160,6 @@ async function book(context: Context, batch: EndedBatch, prices: Prices, answers
       INSERT INTO job_outcome (job_id, tenant_id, status, error_code, error_message, completed_at, result, raw_text)
       SELECT moved.id, moved.tenant_id, moved.status, error_code, error_message, ${at}, result, raw_text
         FROM moved JOIN fresh ON fresh.job_id = moved.id WHERE moved.status <> 'pending'
-    ), leased AS (
-      UPDATE batch SET lease_until = ${leaseEnd(context)} WHERE id = ${batch.id}::uuid AND lease_owner = ${context.owner}::uuid
     )
     SELECT count(*) AS moved FROM moved`);
   context.hub.nudge();
@@ -172,13 +196,16 @@ async function readAsked(
 }
 
 function toRow(context: Context, prices: Prices, answer: Answer, asked: Asked | undefined) {
-  const { usage } = answer;
+  const usage = answer.usage ?? noUsage;
   const cost =
     answer.outcome === 'succeeded'
-      ? costOf(prices, answer.model ?? '', usage)
+      ? answer.usage && costOf(prices, answer.model ?? '', usage)
       : { usd: '0', standardUsd: '0' };
   if (!cost)
-    context.log.error({ model: answer.model }, 'no price is known for this model; its cost stays unknown');
+    context.log.error(
+      { model: answer.model, usage: answer.usage },
+      'the cost of an answer stays unknown: its model has no price, or it does not say what it used',
+    );
   return {
     custom_id: answer.customId,
     job_id: asked?.job_id,
@@ -187,7 +214,7 @@ function toRow(context: Context, prices: Prices, answer: Answer, asked: Asked | 
     outcome: answer.outcome,
     stop_reason: answer.stopReason,
     error_type: answer.errorType,
-    item_message: answer.errorMessage && storable(answer.errorMessage),
+    item_message: answer.errorMessage,
     request_id: answer.requestId,
     model: answer.model,
     input_tokens: usage.inputTokens,
@@ -222,7 +249,7 @@ function consequence(context: Context, answer: Answer, asked: Asked): Consequenc
       return { move: 'completed', attempts: 0, expiries: 0, result: verdict.result };
     case 'failed': {
       const { code, message, rawText } = verdict;
-      return { ...failure(code, message), attempts: 1, raw_text: rawText && storable(rawText) };
+      return { ...failure(code, message), attempts: 1, raw_text: rawText };
     }
     case 'retry': {
       if (asked.attempt + 1 >= asked.max_attempts)
@@ -239,12 +266,8 @@ function consequence(context: Context, answer: Answer, asked: Asked): Consequenc
 }
 
 function failure(code: string, message: string): Consequence {
+  // The message may quote the answer: a property's name, or a piece cut out of the middle.
   return { move: 'failed', attempts: 0, expiries: 0, error_code: code, error_message: storable(message) };
-}
-
-/** PostgreSQL's text cannot hold U+0000, nor UTF-8 half of a surrogate pair; both become U+FFFD. */
-function storable(text: string): string {
-  return text.toWellFormed().replaceAll('\0', '\uFFFD');
 }
 
 async function finish(context: Context, batch: EndedBatch): Promise<'ingested' | 'incomplete'> {
@@ -257,17 +280,39 @@ async function finish(context: Context, batch: EndedBatch): Promise<'ingested' |
     await postpone(context, batch.id);
     return 'incomplete';
   }
-  await transaction(context.db, (tx) =>
-    moveBatch(
+  await transaction(context.db, async (tx) => {
+    const at = now(context.clock);
+    const ingested = await moveBatch(
       tx,
       batch.id,
       'ended',
       'ingested',
-      sql`, ingested_at = ${now(context.clock)}, next_poll_at = NULL`,
-    ),
-  );
+      sql`, ingested_at = ${at}, next_poll_at = NULL`,
+    );
+    if (ingested) await failMissing(context, tx, batch, at);
+  });
   context.log.info({ batch: publicId('batch', batch.id), booked }, 'batch ingested');
   return 'ingested';
+}
+
+/**
+ * Fails the jobs that the complete results do not name. They may be in another batch that was taken for this one, and
+ * paid there, so they are not sent again; left as they are they would be processing for ever.
+ */
+async function failMissing(context: Context, tx: Transaction, batch: EndedBatch, at: Sql): Promise<void> {
+  const code: JobErrorCode = 'RESULT_MISSING';
+  const [{ missing }] = await tx.$queryRaw<[{ missing: bigint }]>(sql`
+    WITH ${moveJobs(['failed'], { at, where: sql`job.batch_id = ${batch.id}::uuid`, detail: sql`${code}::text` })}, ended AS (
+      INSERT INTO job_outcome (job_id, tenant_id, status, error_code, error_message, completed_at)
+      SELECT id, tenant_id, status, ${code}, 'The results of its batch are complete and do not name it.', ${at} FROM moved
+    )
+    SELECT count(*) AS missing FROM moved`);
+  if (missing === 0n) return;
+  context.hub.nudge();
+  context.log.error(
+    { batch: publicId('batch', batch.id), jobs: Number(missing) },
+    'the complete results of a batch do not name all of its jobs',
+  );
 }
 
 async function postpone(context: Context, batchId: string): Promise<void> {
@@ -276,5 +321,5 @@ async function postpone(context: Context, batchId: string): Promise<void> {
     UPDATE batch SET lease_owner = NULL, lease_until = NULL, poll_failures = poll_failures + 1,
            next_poll_at = ${now(context.clock)} + make_interval(secs => least(
              ${pollInterval / 1000}::float8 * power(2, least(poll_failures, 16)), ${pollBackoff / 1000}::float8))
-     WHERE id = ${batchId}::uuid AND status = 'ended'`;
+     WHERE id = ${batchId}::uuid AND status = 'ended' AND lease_owner = ${context.owner}::uuid`;
 }

@@ -13,7 +13,8 @@ export interface Answer {
   errorType?: string | undefined;
   errorMessage?: string | undefined;
   requestId?: string | undefined;
-  usage: Usage;
+  /** Undefined when the answer does not say what it used: its cost is unknown then, not zero. */
+  usage: Usage | undefined;
   text?: string | undefined;
 }
 
@@ -25,21 +26,10 @@ export type Verdict =
   /** The provider never started it: pending again, without counting as an attempt. */
   | { end: 'again'; reason: 'expired' | 'canceled' };
 
-interface ResultLine {
-  custom_id: string;
-  result: {
-    type: string;
-    message?: {
-      model?: string;
-      stop_reason?: string | null;
-      content?: { type: string; text?: string }[];
-      usage?: Record<string, unknown>;
-    };
-    error?: { error?: { type?: string; message?: string }; request_id?: string | null };
-  };
-}
+/** What a line should hold; what it does hold is for the provider to say, so every part is checked before its use. */
+type Loose = Record<string, unknown>;
 
-const noUsage: Usage = {
+export const noUsage: Usage = {
   inputTokens: 0,
   outputTokens: 0,
   cacheWrite5m: 0,
@@ -49,35 +39,74 @@ const noUsage: Usage = {
   webSearches: 0,
 };
 
-/** Reads one line of the results. A type of result that is not known yet counts as errored under its own name. */
-export function readAnswer(line: string): Answer {
-  const { custom_id: customId, result } = JSON.parse(line) as ResultLine;
-  if (result.type === 'succeeded') {
-    const { message = {} } = result;
-    return {
-      customId,
-      outcome: 'succeeded',
-      model: message.model,
-      stopReason: message.stop_reason ?? undefined,
-      usage: readUsage(message.usage ?? {}),
-      text: (message.content ?? [])
-        .flatMap((block) => (block.type === 'text' ? [block.text ?? ''] : []))
-        .join(''),
-    };
-  }
-  if (result.type === 'canceled' || result.type === 'expired')
-    return { customId, outcome: result.type, usage: noUsage };
+/**
+ * Reads one line of the results; undefined when it is none. A type of result that is not known yet counts as errored
+ * under its own name.
+ */
+export function readAnswer(line: string): Answer | undefined {
+  const whole = parseLine(line);
+  const customId = text(whole['custom_id']);
+  const result = inside(whole, 'result');
+  const outcome = text(result['type']);
+  if (customId === undefined || outcome === undefined) return undefined;
+  if (outcome === 'succeeded') return readMessage(customId, inside(result, 'message'));
+  if (outcome === 'canceled' || outcome === 'expired') return { customId, outcome, usage: noUsage };
   // Doubly nested: result.error.type is always "error", the useful one is a level deeper.
-  const { type = result.type, message = 'The provider gave no reason.' } = result.error?.error ?? {};
-  const requestId = result.error?.request_id ?? undefined;
-  return { customId, outcome: 'errored', errorType: type, errorMessage: message, requestId, usage: noUsage };
+  const outer = inside(result, 'error');
+  const error = inside(outer, 'error');
+  return {
+    customId,
+    outcome: 'errored',
+    errorType: text(error['type']) ?? outcome,
+    errorMessage: text(error['message']) ?? 'The provider gave no reason.',
+    requestId: text(outer['request_id']),
+    usage: noUsage,
+  };
 }
 
-/** Usage columns are null, absent or numbers, depending on the model and the API's age. */
-function readUsage(usage: Record<string, unknown>): Usage {
-  const number = (value: unknown): number => (typeof value === 'number' ? value : 0);
-  const inside = (key: string): Record<string, unknown> => (usage[key] ?? {}) as Record<string, unknown>;
-  const writes = inside('cache_creation');
+function parseLine(line: string): Loose {
+  try {
+    return inside({ line: JSON.parse(line) as unknown }, 'line');
+  } catch {
+    return {};
+  }
+}
+
+function readMessage(customId: string, message: Loose): Answer {
+  const blocks: unknown[] = Array.isArray(message['content']) ? message['content'] : [];
+  return {
+    customId,
+    outcome: 'succeeded',
+    model: text(message['model']),
+    stopReason: text(message['stop_reason']),
+    usage: readUsage(inside(message, 'usage')),
+    text: blocks
+      .map((block) => inside({ block }, 'block'))
+      .flatMap((block) => (block['type'] === 'text' ? [text(block['text']) ?? ''] : []))
+      .join(''),
+  };
+}
+
+function inside(object: Loose, key: string): Loose {
+  const value = object[key];
+  return typeof value === 'object' && value !== null ? (value as Loose) : {};
+}
+
+/** PostgreSQL's text cannot hold U+0000, nor UTF-8 half of a surrogate pair; both become U+FFFD. */
+export function storable(value: string): string {
+  return value.toWellFormed().replaceAll('\0', '\uFFFD');
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? storable(value) : undefined;
+}
+
+/** Most columns of usage are null, absent or numbers, depending on the model and the API's age; two are always there. */
+function readUsage(usage: Loose): Usage | undefined {
+  if (!Number.isInteger(usage['input_tokens']) || !Number.isInteger(usage['output_tokens'])) return undefined;
+  const number = (value: unknown): number =>
+    Number.isInteger(value) ? Math.min(Math.max(value as number, 0), MAX_TOKENS) : 0;
+  const writes = inside(usage, 'cache_creation');
   const cacheWrite1h = number(writes['ephemeral_1h_input_tokens']);
   return {
     inputTokens: number(usage['input_tokens']),
@@ -87,10 +116,13 @@ function readUsage(usage: Record<string, unknown>): Usage {
     ),
     cacheWrite1h,
     cacheRead: number(usage['cache_read_input_tokens']),
-    thinkingTokens: number(inside('output_tokens_details')['thinking_tokens']),
-    webSearches: number(inside('server_tool_use')['web_search_requests']),
+    thinkingTokens: number(inside(usage, 'output_tokens_details')['thinking_tokens']),
+    webSearches: number(inside(usage, 'server_tool_use')['web_search_requests']),
   };
 }
+
+/** The most that a column of the ledger holds; far beyond any model. */
+const MAX_TOKENS = 2 ** 31 - 1;
 
 /** Decides what an answer means for a job of this type. */
 export function judge(answer: Answer, jobType: string): Verdict {

@@ -1,4 +1,4 @@
-import { requireScope, type Actor, type Context } from './context.ts';
+import { identityFor, requireScope, type Actor, type Context } from './context.ts';
 import type { JobFilter } from './read.ts';
 import type { JobStatus } from './states.ts';
 import { sql } from './sql.ts';
@@ -47,10 +47,10 @@ export async function countJobs(context: Context, actor: Actor, filter: JobFilte
   );
 }
 
-/** The figures of the caller's tenant. */
+/** The figures of the caller's tenant. Throws ProviderUnavailableError while it is not known whose money counts. */
 export async function readStats(context: Context, actor: Actor): Promise<Stats> {
   requireScope(actor, 'jobs:read');
-  const identity = await context.provider.identity();
+  const identity = await identityFor(context);
   const [counts, [money]] = await Promise.all([
     readCounts(context, actor.tenantId),
     context.db.$queryRaw<
@@ -86,20 +86,28 @@ export async function readStats(context: Context, actor: Actor): Promise<Stats> 
 }
 
 /**
- * Folds the deltas of the kept counts and sums into one row per key. Each statement deletes and inserts at once, so a
- * reader sees either the deltas or their sum. Two folds at once take different rows.
+ * Folds the deltas of the kept counts and sums into one row per key; a key that has one row already is left alone, so
+ * a quiet database is not written to. Each statement deletes and inserts at once, so a reader sees either the deltas
+ * or their sum. Two folds at once take different rows.
  */
 export async function foldCounts(context: Context): Promise<void> {
   await context.db.$executeRaw`
-    WITH old AS (
-      DELETE FROM job_count WHERE id IN (SELECT id FROM job_count ORDER BY id LIMIT 10000 FOR UPDATE SKIP LOCKED)
+    WITH repeated AS (
+      SELECT tenant_id, type, status FROM job_count GROUP BY tenant_id, type, status HAVING count(*) > 1
+    ), old AS (
+      DELETE FROM job_count WHERE id IN (
+        SELECT id FROM job_count JOIN repeated USING (tenant_id, type, status) FOR UPDATE OF job_count SKIP LOCKED)
       RETURNING tenant_id, type, status, jobs, duration_ms)
     INSERT INTO job_count (tenant_id, type, status, jobs, duration_ms)
     SELECT tenant_id, type, status, sum(jobs), sum(duration_ms) FROM old GROUP BY tenant_id, type, status
     HAVING sum(jobs) <> 0 OR sum(duration_ms) <> 0`;
   await context.db.$executeRaw`
-    WITH old AS (
-      DELETE FROM ledger_total WHERE id IN (SELECT id FROM ledger_total ORDER BY id LIMIT 10000 FOR UPDATE SKIP LOCKED)
+    WITH repeated AS (
+      SELECT tenant_id, provider_identity FROM ledger_total GROUP BY tenant_id, provider_identity HAVING count(*) > 1
+    ), old AS (
+      DELETE FROM ledger_total WHERE id IN (
+        SELECT id FROM ledger_total JOIN repeated USING (tenant_id, provider_identity)
+           FOR UPDATE OF ledger_total SKIP LOCKED)
       RETURNING *)
     INSERT INTO ledger_total (tenant_id, provider_identity, items, input_tokens, output_tokens, cost_usd,
                               standard_cost_usd, unpriced_items)
