@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, open, readFile } from 'node:fs/promises';
-import { get, type ClientRequest, type IncomingMessage } from 'node:http';
+import { get, type IncomingMessage } from 'node:http';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Log } from '../core/index.ts';
@@ -23,6 +23,8 @@ export interface EmulatorProcess {
 /** How long the emulator lives on without anybody attached: long enough for a restart to find it again. */
 const ORPHAN_LIFE = 3000;
 const START_TIMEOUT = 15_000;
+/** How long whoever listens at the address may take to answer. */
+const ANSWER_TIMEOUT = 2000;
 
 /**
  * Attaches to the emulator of a data directory, and starts one if none answers. The attachment is an open connection,
@@ -35,39 +37,47 @@ export async function attachEmulator(options: EmulatorProcessOptions): Promise<E
   return { url, close: () => keeper.close() };
 }
 
+interface Address {
+  url: string;
+  instanceId: string;
+}
+
 class Keeper {
   readonly #options: EmulatorProcessOptions;
-  #connection: ClientRequest | undefined;
+  /** Ends the attachment, and whatever is being done to get it back. */
+  readonly #closing = new AbortController();
+  #reattaching: Promise<void> | undefined;
   #url: string | undefined;
-  #closed = false;
 
   constructor(options: EmulatorProcessOptions) {
     this.#options = options;
   }
 
   async attach(): Promise<string> {
+    const { signal } = this.#closing;
     const until = Date.now() + START_TIMEOUT;
     let child: ChildProcess | undefined;
-    while (!this.#closed) {
-      const url = await this.#readAddress();
-      const response = url && (await this.#connect(url));
-      if (url && response) {
-        this.#url = url;
-        response.resume().once('close', () => void this.#reattach());
-        return url;
+    for (;;) {
+      const address = await this.#readAddress();
+      const response = address && (await this.#connect(address));
+      if (response) {
+        this.#url = address.url;
+        response.resume().once('close', () => {
+          this.#reattaching = this.#reattach();
+        });
+        return address.url;
       }
+      signal.throwIfAborted();
       // One that ended at once found the directory still taken by an emulator that is closing.
-      if (!child || child.exitCode !== null) child = await this.#spawn();
+      if (!child || child.exitCode !== null || child.signalCode !== null) child = await this.#spawn();
       if (Date.now() > until) throw new Error(`The emulator did not start; see ${this.#logFile}.`);
-      await pause(50);
+      await pause(50, undefined, { signal });
     }
-    throw new Error('The emulator was closed while it started.');
   }
 
-  close(): Promise<void> {
-    this.#closed = true;
-    this.#connection?.destroy();
-    return Promise.resolve();
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#reattaching;
   }
 
   get #logFile(): string {
@@ -75,35 +85,44 @@ class Keeper {
   }
 
   async #reattach(): Promise<void> {
-    while (!this.#closed) {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
       try {
         this.#options.log.warn({}, 'the emulator has gone; it is started again');
         await this.attach();
         return;
       } catch (error) {
+        if (signal.aborted) return;
         this.#options.log.error({ message: (error as Error).message }, 'the emulator could not be started');
-        await pause(1000);
+        await pause(1000, undefined, { signal }).catch(() => undefined);
       }
     }
   }
 
-  async #readAddress(): Promise<string | undefined> {
+  async #readAddress(): Promise<Address | undefined> {
     try {
-      return (
-        JSON.parse(await readFile(join(this.#options.dataDir, 'address.json'), 'utf8')) as { url: string }
-      ).url;
+      return JSON.parse(await readFile(join(this.#options.dataDir, 'address.json'), 'utf8')) as Address;
     } catch {
       return undefined; // not started yet, or ended cleanly
     }
   }
 
-  #connect(url: string): Promise<IncomingMessage | undefined> {
+  /**
+   * An emulator that was killed leaves its address behind, and anybody may listen there now: only the one that names
+   * itself as this directory's is taken.
+   */
+  #connect({ url, instanceId }: Address): Promise<IncomingMessage | undefined> {
     return new Promise((resolve) => {
-      this.#connection = get(`${url}/emulator/attach`, { agent: false }, (response) => {
-        if (response.statusCode === 200) resolve(response);
+      const { signal } = this.#closing;
+      const request = get(`${url}/emulator/attach`, { agent: false, signal, timeout: ANSWER_TIMEOUT });
+      request.once('response', (response) => {
+        request.setTimeout(0);
+        if (response.statusCode === 200 && response.headers['x-offpeak-emulator'] === instanceId)
+          resolve(response);
         else resolve(void response.destroy());
       });
-      this.#connection.once('error', () => resolve(undefined));
+      request.once('timeout', () => request.destroy());
+      request.on('error', () => resolve(undefined));
     });
   }
 

@@ -62,10 +62,7 @@ export class Feed {
   tick(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     if (this.#running) this.#again = true;
-    return (this.#running ??= this.#read().finally(() => {
-      this.#running = undefined;
-      this.#schedule();
-    }));
+    return (this.#running ??= this.#read());
   }
 
   async close(): Promise<void> {
@@ -94,6 +91,10 @@ export class Feed {
     } catch (error) {
       // The position has not moved, so the next turn reads the same again.
       this.#log.warn({ message: (error as Error).message }, 'the event log could not be read');
+    } finally {
+      // In the same breath as the last look at `#again`: whoever asks later starts a read of his own.
+      this.#running = undefined;
+      this.#schedule();
     }
   }
 

@@ -75,7 +75,7 @@ function toRow(context: Context, item: EnqueueItem): Row | DomainError {
     if (runAfter && (runAfter.getTime() > MAX_TIME || Number.isNaN(runAfter.getTime()))) {
       throw new ValidationError('runAfter', 'The time must lie before the year 10000.');
     }
-    const content = parseObject(payload);
+    const fingerprint = fingerprintOf(type, payload);
     const id = newId();
     // The name of a later submission is longer by a few digits at most; 99999 is the widest there is.
     const bytes = requestBytes(requestName(id, 99_999), buildParams(jobTypes[type], payload));
@@ -88,9 +88,7 @@ function toRow(context: Context, item: EnqueueItem): Row | DomainError {
       run_after: runAfter?.toISOString(),
       custom_id: customId,
       payload,
-      fingerprint: createHash('sha256')
-        .update(`${type}\n${canonical(content)}`)
-        .digest('hex'),
+      fingerprint,
       request_bytes: bytes,
       estimated_tokens: estimateTokens(bytes),
     };
@@ -114,13 +112,32 @@ function checkCustomId(customId: string): void {
   }
 }
 
+/** What makes two enqueues of one custom id the same; throws ValidationError unless the payload is a JSON object. */
+function fingerprintOf(type: JobTypeName, payload: string): string {
+  try {
+    return createHash('sha256')
+      .update(`${type}\n${canonical(parseObject(payload))}`)
+      .digest('hex');
+  } catch (error) {
+    // Both the reader and the printer call themselves for each level, and the stack has an end.
+    if (error instanceof RangeError) throw new ValidationError('payload', 'The payload is nested too deep.');
+    throw error;
+  }
+}
+
 function parseObject(payload: string): unknown {
+  if (!payload.isWellFormed()) {
+    throw new ValidationError(
+      'payload',
+      'The payload holds half of a surrogate pair, which has to be escaped.',
+    );
+  }
   let content: unknown;
   try {
     content = parseExact(payload);
   } catch (error) {
-    if (error instanceof DomainError) throw error;
-    throw new ValidationError('payload', `The payload must be JSON: ${(error as Error).message}.`);
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new ValidationError('payload', `The payload must be JSON: ${error.message}.`);
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content) || JSON.isRawJSON(content)) {
     throw new ValidationError('payload', 'The payload must be a JSON object, such as {"symbols": ["MSFT"]}.');
@@ -148,6 +165,8 @@ async function insertJobs(context: Context, actor: Actor, rows: readonly Row[]):
              greatest(run_after, ${at}), run_after, ${context.policy.maxAttempts}, request_bytes,
              estimated_tokens, custom_id, ${at}, ${at}
         FROM input
+       -- In one order for all: two calls that name the same keys in different orders would wait for each other.
+       ORDER BY custom_id
       ON CONFLICT (tenant_id, custom_id) WHERE custom_id IS NOT NULL DO NOTHING
       RETURNING id, tenant_id, version, status, created_at
     ), payloads AS (

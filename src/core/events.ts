@@ -137,8 +137,9 @@ export class JobSubscription implements AsyncIterableIterator<JobUpdate, undefin
   }
 
   return(): Promise<IteratorResult<JobUpdate, undefined>> {
+    // Once: the client's going and the shutdown may both come here, and another may have subscribed in between.
+    if (!this.#closed) this.#release();
     this.#closed = true;
-    this.#release();
     this.#waiting?.({ done: true, value: undefined });
     this.#waiting = undefined;
     return Promise.resolve({ done: true, value: undefined });

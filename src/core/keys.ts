@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { scopes, type Actor, type Context, type Scope } from './context.ts';
 import { ValidationError } from './errors.ts';
 import { newId, publicId } from './ids.ts';
-import type { Database } from './sql.ts';
+import { sql, timestamp, type Database } from './sql.ts';
 
 /** The tenant that a first start makes. */
 const DEFAULT_TENANT = 'default';
@@ -49,23 +49,14 @@ export async function storeKey(db: Database, token: string, key: NewKey): Promis
       `An operator key needs at least ${MIN_KEY_LENGTH} characters; this one has ${token.length}.`,
     );
   }
-  const tenant = await db.tenant.upsert({
-    where: { name: key.tenant },
-    create: { id: newId(), name: key.tenant },
-    update: {},
-  });
-  await db.apiKey.upsert({
-    where: { hash: hashKey(token) },
-    create: {
-      id: newId(),
-      tenantId: tenant.id,
-      name: key.name,
-      hash: hashKey(token),
-      scopes: [...key.scopes],
-      expiresAt: key.expiresAt,
-    },
-    update: { revokedAt: null },
-  });
+  // Not Prisma's upsert, which looks first and inserts then: of several processes that start at once, all but one fail.
+  await db.$executeRaw`INSERT INTO tenant (id, name) VALUES (${newId()}::uuid, ${key.tenant}) ON CONFLICT (name) DO NOTHING`;
+  await db.$executeRaw(sql`
+    INSERT INTO api_key (id, tenant_id, name, hash, scopes, expires_at)
+    SELECT ${newId()}::uuid, tenant.id, ${key.name}, ${hashKey(token)}, ${[...key.scopes]}::text[],
+           ${key.expiresAt ? timestamp(key.expiresAt) : sql`NULL`}
+      FROM tenant WHERE tenant.name = ${key.tenant}
+    ON CONFLICT (hash) DO UPDATE SET revoked_at = NULL`);
 }
 
 /** Makes the operator's key from the environment valid, and an earlier one of the same origin invalid. */

@@ -127,6 +127,10 @@ function writePlace(list: string, { createdAt, id }: Keyed): string {
   return Buffer.from(JSON.stringify([list, createdAt.getTime(), id])).toString('base64url');
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** The end of the year 9999; the database would refuse what a forged cursor may name beyond it. */
+const MAX_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
+
 function readPlace(list: string, cursor: string): Keyed {
   try {
     const [of, time, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as [
@@ -134,9 +138,8 @@ function readPlace(list: string, cursor: string): Keyed {
       number,
       string,
     ];
-    const createdAt = new Date(time);
-    if (of === list && /^[0-9a-f-]{36}$/.test(id) && !Number.isNaN(createdAt.getTime()))
-      return { createdAt, id };
+    const inRange = Number.isInteger(time) && time >= 0 && time <= MAX_TIME;
+    if (of === list && inRange && UUID.test(id)) return { createdAt: new Date(time), id };
   } catch {
     // Falls through: what cannot be read is no cursor of ours.
   }

@@ -22,7 +22,8 @@ test('every number that JSON allows comes out as it went in', () => {
   for (let n = 0; n < 20_000; n += 1) {
     const whole = random() < 0.2 ? '0' : digits(22).replace(/^0+(?=\d)/, '');
     const fraction = random() < 0.5 ? '' : `.${digits(20)}`;
-    const exponent = random() < 0.8 ? '' : `${random() < 0.5 ? 'e' : 'E'}${['', '+', '-'][n % 3]}${digits(2)}`;
+    const exponent =
+      random() < 0.8 ? '' : `${random() < 0.5 ? 'e' : 'E'}${['', '+', '-'][n % 3]}${digits(2)}`;
     const text = `[${random() < 0.3 ? '-' : ''}${whole}${fraction}${exponent}]`;
     expect(JSON.stringify(parseExact(text))).toBe(text);
   }
