@@ -70,6 +70,7 @@ export async function start(config: Config, roles: Roles): Promise<Program> {
     hub,
     owner: randomUUID(),
   });
+  running.defer(() => core.drain());
   if (roles.worker) {
     const worker = createWorker(core, log);
     running.defer(() => worker.stop());

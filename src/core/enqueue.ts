@@ -72,8 +72,8 @@ function toRow(context: Context, item: EnqueueItem): Row | DomainError {
       throw new ValidationError('priority', 'The priority must be a whole number from 0 to 100.');
     }
     if (customId !== undefined) checkCustomId(customId);
-    if (runAfter && (runAfter.getTime() > MAX_TIME || Number.isNaN(runAfter.getTime()))) {
-      throw new ValidationError('runAfter', 'The time must lie before the year 10000.');
+    if (runAfter && !(runAfter.getTime() >= MIN_TIME && runAfter.getTime() <= MAX_TIME)) {
+      throw new ValidationError('runAfter', 'The time must lie in the years 1 to 9999, in UTC.');
     }
     const fingerprint = fingerprintOf(type, payload);
     const id = newId();
@@ -100,6 +100,7 @@ function toRow(context: Context, item: EnqueueItem): Row | DomainError {
 
 /** The bytes of `{"requests":[` and `]}` around the requests. */
 export const ENVELOPE = 15;
+const MIN_TIME = Date.parse('0001-01-01T00:00:00Z');
 const MAX_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 function checkCustomId(customId: string): void {

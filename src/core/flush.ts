@@ -25,7 +25,8 @@ export interface SealedBatch {
 }
 
 /**
- * Seals the most urgent due jobs of one tenant into one batch, in one statement; undefined when nothing is due.
+ * Seals the most urgent due jobs of one tenant into one batch, in one statement; undefined when nothing is due. The
+ * batch is for the provider account of this process: another's, simulated or real, will not submit it.
  * Two flushes at once never take the same job: each skips what the other has locked.
  *
  * Jobs go by `rank` = created_at − priority/100 × bound, which never changes: one index range gives both priority and
@@ -36,6 +37,7 @@ export async function sealBatch(context: Context, choice: FlushChoice): Promise<
   const { policy } = context;
   const batchId = newId();
   const limit = Math.min(choice.maxJobs ?? policy.batchRequests, policy.batchRequests);
+  const identity = await context.provider.identity();
   const at = now(context.clock);
   const [sealed] = await context.db.$queryRaw<{ jobs: bigint; tokens: bigint }[]>(sql`
     WITH candidates AS MATERIALIZED (
@@ -53,8 +55,8 @@ export async function sealBatch(context: Context, choice: FlushChoice): Promise<
       set: sql`, submission = job.submission + 1`,
       where: sql`job.ctid = ANY(ARRAY(SELECT ctid FROM packed WHERE bytes <= ${policy.batchBytes - ENVELOPE} OR place = 1))`,
     })}, sealed AS (
-      INSERT INTO batch (id, tenant_id, reason, request_count, bytes, estimated_tokens, created_at)
-      SELECT ${batchId}::uuid, ${choice.tenantId}::uuid, ${choice.reason}::flush_reason, count(*),
+      INSERT INTO batch (id, tenant_id, provider_identity, reason, request_count, bytes, estimated_tokens, created_at)
+      SELECT ${batchId}::uuid, ${choice.tenantId}::uuid, ${identity}, ${choice.reason}::flush_reason, count(*),
              sum(request_bytes + 1) - 1 + ${ENVELOPE}, sum(estimated_tokens), ${at}
         FROM job JOIN moved USING (id) HAVING count(*) > 0
       RETURNING request_count, estimated_tokens
@@ -117,7 +119,7 @@ export async function flushJobs(
 ): Promise<SealedBatch[]> {
   requireScope(actor, 'operator');
   const { maxBatches, wait, maxJobs = Infinity, ...choice } = request;
-  if (wait > 0) await identityFor(context);
+  await identityFor(context);
   const batches: SealedBatch[] = [];
   for (let left = maxJobs; left > 0 && batches.length < maxBatches; left -= batches.at(-1)!.jobs) {
     const sealed = await sealBatch(context, {

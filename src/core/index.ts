@@ -43,6 +43,14 @@ export type Core = ReturnType<typeof createCore>;
 
 /** Binds the verbs to what they work with. */
 export function createCore(context: Context) {
+  const submitting = new Set<Promise<unknown>>();
+  /** Remembers what posts to the provider, for `drain`. */
+  const posting = <T>(work: Promise<T>): Promise<T> => {
+    submitting.add(work);
+    const forget = (): boolean => submitting.delete(work);
+    work.then(forget, forget);
+    return work;
+  };
   return {
     hub: context.hub,
     /** For the GraphQL layer's fallback, which loads relations of rows that core has read already. */
@@ -52,7 +60,7 @@ export function createCore(context: Context) {
     authenticate: (token: string) => authenticate(context, token),
     enqueue: (actor: Actor, items: readonly EnqueueItem[]) => enqueue(context, actor, items),
     cancelJob: (actor: Actor, jobId: string) => cancelJob(context, actor, jobId),
-    flushJobs: (actor: Actor, request: FlushRequest) => flushJobs(context, actor, request),
+    flushJobs: (actor: Actor, request: FlushRequest) => posting(flushJobs(context, actor, request)),
     pollNow: (actor: Actor, batchId: string, limit: number) => pollNow(context, actor, batchId, limit),
     readJob: <T>(actor: Actor, jobId: string, query: JobQuery) => readJob<T>(context, actor, jobId, query),
     readBatch: <T>(actor: Actor, which: { id: string } | { providerBatchId: string }, query: BatchQuery) =>
@@ -71,12 +79,14 @@ export function createCore(context: Context) {
     dueTenants: () => dueTenants(context),
     sealBatch: (choice: Parameters<typeof sealBatch>[1]) => sealBatch(context, choice),
     sealedBatches: () => sealedBatches(context),
-    submitBatch: (batchId: string) => submitBatch(context, batchId),
+    submitBatch: (batchId: string) => posting(submitBatch(context, batchId)),
     settleUnknown: () => settleUnknown(context),
     takeDueBatches: (limit: number) => takeDueBatches(context, limit),
     pollBatch: (batch: Awaited<ReturnType<typeof takeDueBatches>>[number]) => pollBatch(context, batch),
     endedBatches: () => endedBatches(context),
     ingestBatch: (batchId: string) => ingestBatch(context, batchId),
     foldCounts: () => foldCounts(context),
+    /** Waits for the answers to POSTs under way, so that the database is not closed before they are stored. */
+    drain: async (): Promise<void> => void (await Promise.allSettled(submitting)),
   };
 }

@@ -44,7 +44,7 @@ function take(context: Context, identity: string, which: ReturnType<typeof sql>)
      WHERE status IN ('in_progress', 'canceling') AND provider_identity = ${identity} AND ${which}
     RETURNING id, provider_batch_id, status,
               -- A batch without a live job is called off: its results would be paid for and dropped.
-              cancel_asked_at IS NOT NULL OR NOT EXISTS (
+              NOT EXISTS (
                 SELECT FROM job WHERE job.batch_id = batch.id AND job.status = 'processing') AS cancel_asked`);
 }
 

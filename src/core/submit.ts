@@ -15,7 +15,7 @@ export type Submission =
   | { outcome: 'rejected'; message: string }
   /** It may have been taken; recovery finds out. Nothing is sent again before. */
   | { outcome: 'unknown'; message: string }
-  /** Not sealed any more: somebody else submitted it, or every job in it was cancelled. */
+  /** Not sealed any more (somebody else submitted it, or every job in it was cancelled), or for another account. */
   | { outcome: 'gone' };
 
 interface Request {
@@ -32,10 +32,10 @@ interface Body {
   requests: Request[];
 }
 
-/** The sealed batches that wait for their POST, oldest first. */
+/** The sealed batches that wait for their POST to this process's provider account, oldest first. */
 export async function sealedBatches(context: Context): Promise<string[]> {
   const rows = await context.db.batch.findMany({
-    where: { status: 'sealed' },
+    where: { status: 'sealed', providerIdentity: await context.provider.identity() },
     orderBy: { createdAt: 'asc' },
     select: { id: true },
     take: 200,
@@ -52,7 +52,7 @@ export async function submitBatch(context: Context, batchId: string): Promise<Su
   const obstacle = await obstacleTo(context, batchId, identity);
   if (obstacle) return { outcome: obstacle };
   const body = await buildBody(context, batchId);
-  const intent = await writeIntent(context, batchId, identity, body);
+  const intent = await writeIntent(context, batchId, body);
   if (intent !== 'written') return { outcome: intent };
   try {
     const created = await context.provider.create(body.bytes);
@@ -75,7 +75,8 @@ async function obstacleTo(
              SELECT FROM batch AS other WHERE other.provider_identity = ${identity}
                 AND (other.status = 'submitting'
                      OR other.status = 'unknown' AND other.request_count = batch.request_count)) AS busy
-      FROM batch WHERE id = ${batchId}::uuid AND status = 'sealed'`);
+      FROM batch
+     WHERE id = ${batchId}::uuid AND status = 'sealed' AND provider_identity = ${identity}`);
   if (!batch) return 'gone';
   return batch.busy ? 'busy' : undefined;
 }
@@ -114,7 +115,6 @@ async function buildBody(context: Context, batchId: string): Promise<Body> {
 async function writeIntent(
   context: Context,
   batchId: string,
-  identity: string,
   body: Body,
 ): Promise<'written' | 'busy' | 'gone'> {
   try {
@@ -136,8 +136,7 @@ async function writeIntent(
         batchId,
         'sealed',
         'submitting',
-        sql`, provider_identity = ${identity},
-        body_hash = ${body.hash}, intent_at = ${at}, request_count = ${body.requests.length},
+        sql`, body_hash = ${body.hash}, intent_at = ${at}, request_count = ${body.requests.length},
         bytes = ${body.bytes.length}`,
       );
       if (!owned) return 'gone';

@@ -93,7 +93,7 @@ export const Batch = builder.prismaNode('Batch', {
     simulated: t.boolean({
       description: 'Its answers come from the emulator, not from a model.',
       select: { providerIdentity: true },
-      resolve: (batch) => batch.providerIdentity?.startsWith('simulated:') ?? false,
+      resolve: (batch) => batch.providerIdentity.startsWith('simulated:'),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was sealed.' }),
     submittedAt: t.expose('submittedAt', {

@@ -65,7 +65,8 @@ describe('enqueueJob', () => {
     ['payload', { payload: [1] }, /must be a JSON object/],
     ['customId', { customId: '' }, /1 to 255 characters/],
     ['customId', { customId: 'a\0b' }, /U\+0000/],
-    ['runAfter', { runAfter: '9999-12-31T23:59:59-10:00' }, /before the year 10000/],
+    ['runAfter', { runAfter: '9999-12-31T23:59:59-10:00' }, /years 1 to 9999/],
+    ['runAfter', { runAfter: '0001-01-01T00:00:00+05:00' }, /years 1 to 9999/],
   ])('says what is wrong with %s', async (field, input, message) => {
     expect(await enqueue(input)).toMatchObject({
       __typename: 'ValidationError',

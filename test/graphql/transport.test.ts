@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { runBatches, startServer, type TestServer } from '../harness/http.ts';
+import { fromFeed, runBatches, startServer, type TestServer } from '../harness/http.ts';
 
 let server: TestServer;
 beforeAll(async () => {
@@ -36,9 +36,8 @@ describe('jobUpdated over a WebSocket', () => {
       job: { status: 'PENDING' },
     });
     await runBatches(server.offpeak);
-    await server.offpeak.feed.tick();
-    const changes = [await next()];
-    if (changes[0]?.status !== 'COMPLETED') changes.push(await next());
+    const changes = [await fromFeed(server.offpeak, next())];
+    if (changes[0]?.status !== 'COMPLETED') changes.push(await fromFeed(server.offpeak, next()));
     expect(changes.at(-1)).toMatchObject({
       kind: 'CHANGED',
       version: 3,
@@ -95,8 +94,9 @@ describe('jobUpdated over a WebSocket', () => {
       { message: expect.stringContaining('Syntax Error') },
     ]);
     await runBatches(server.offpeak);
-    await server.offpeak.feed.tick();
-    expect((await updates.next()).value?.data).toMatchObject({ jobUpdated: { kind: 'CHANGED' } });
+    expect((await fromFeed(server.offpeak, updates.next())).value?.data).toMatchObject({
+      jobUpdated: { kind: 'CHANGED' },
+    });
     await updates.return?.(undefined);
   });
 

@@ -75,3 +75,18 @@ export async function runBatches(offpeak: TestOffpeak): Promise<void> {
   await offpeak.worker.poll();
   await offpeak.worker.ingest();
 }
+
+/**
+ * Waits for what the feed has to bring, reading the log again and again: the log is read up to the oldest open
+ * transaction of the whole cluster, and other files' tests write in it too.
+ */
+export async function fromFeed<T>({ feed }: TestOffpeak, awaited: Promise<T>): Promise<T> {
+  const state = { settled: false };
+  const settle = () => (state.settled = true);
+  awaited.then(settle, settle);
+  while (!state.settled) {
+    await feed.tick();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return awaited;
+}

@@ -105,7 +105,7 @@ CREATE INDEX job_outcome_error_idx ON job_outcome (tenant_id, error_code, comple
 CREATE TABLE batch (
   id                uuid PRIMARY KEY,
   tenant_id         uuid NOT NULL,
-  provider_identity text,
+  provider_identity text NOT NULL,
   provider_batch_id text,
   status            batch_status NOT NULL DEFAULT 'sealed',
   role              batch_role NOT NULL DEFAULT 'primary',
@@ -126,7 +126,6 @@ CREATE TABLE batch (
   ended_at          timestamptz(3),
   expires_at        timestamptz(3),
   ingested_at       timestamptz(3),
-  cancel_asked_at   timestamptz(3),
   next_poll_at      timestamptz(3),
   poll_failures     smallint NOT NULL DEFAULT 0,
   lease_owner       uuid,
@@ -134,7 +133,7 @@ CREATE TABLE batch (
   delivered_seq     bigint NOT NULL DEFAULT 0,
   CONSTRAINT batch_intent_before_post CHECK (
     status IN ('sealed', 'rejected') OR role = 'surplus'
-    OR (intent_at IS NOT NULL AND body_hash IS NOT NULL AND provider_identity IS NOT NULL)
+    OR (intent_at IS NOT NULL AND body_hash IS NOT NULL)
   ),
   CONSTRAINT batch_provider_id_by_status CHECK (
     CASE WHEN status IN ('in_progress', 'canceling', 'ended', 'ingested') THEN provider_batch_id IS NOT NULL
@@ -186,8 +185,8 @@ CREATE TABLE batch_item (
   cache_read_tokens     integer NOT NULL DEFAULT 0,
   thinking_tokens       integer NOT NULL DEFAULT 0,
   web_searches          integer NOT NULL DEFAULT 0,
-  cost_usd              numeric(24,15),
-  standard_cost_usd     numeric(24,15),
+  cost_usd              numeric(26,16),
+  standard_cost_usd     numeric(26,16),
   ingested_at           timestamptz(3) NOT NULL,
   PRIMARY KEY (batch_id, custom_id),
   CONSTRAINT batch_item_only_success_costs CHECK (outcome = 'succeeded' OR (cost_usd = 0 AND standard_cost_usd = 0))
@@ -277,8 +276,8 @@ CREATE TABLE ledger_total (
   items             bigint NOT NULL,
   input_tokens      bigint NOT NULL,
   output_tokens     bigint NOT NULL,
-  cost_usd          numeric(30,15) NOT NULL,
-  standard_cost_usd numeric(30,15) NOT NULL,
+  cost_usd          numeric(32,16) NOT NULL,
+  standard_cost_usd numeric(32,16) NOT NULL,
   unpriced_items    bigint NOT NULL
 );
 CREATE INDEX ledger_total_tenant_id_provider_identity_idx ON ledger_total (tenant_id, provider_identity);
