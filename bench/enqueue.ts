@@ -26,8 +26,9 @@ const postgres = await startEmbeddedPostgres({ dataDir });
 running.defer(() => postgres.close());
 await migrate(postgres.connection);
 const log = { info: () => {}, warn: console.warn, error: console.error };
-const { db, close } = openDatabase(postgres.connection, log);
-running.defer(close);
+const database = openDatabase(postgres.connection, log);
+const { db } = database;
+running.defer(() => database.close());
 const pool = new pg.Pool({ ...postgres.connection, max: IN_FLIGHT });
 running.defer(() => pool.end());
 

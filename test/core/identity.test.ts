@@ -60,7 +60,7 @@ test('a batch sealed for one provider account is never submitted, polled or book
 test('the answer to a POST is stored before drain resolves', async () => {
   const actor = await offpeak.actor('drain');
   await offpeak.core.enqueue(actor, [{ type: 'risk_report', payload: '{}' }]);
-  await offpeak.emulator.addFaults([{ route: 'create', action: { kind: 'delay', ms: 200 } }]);
+  offpeak.emulator.addFaults([{ route: 'create', action: { kind: 'delay', ms: 200 } }]);
   const flushing = offpeak.core.flushJobs(actor, { maxBatches: 1, wait: 5000 });
   await offpeak.core.drain();
   const [batch] = await flushing;
