@@ -54,9 +54,9 @@ export interface Actor {
   scopes: readonly Scope[];
 }
 
-/** Which scopes allow what: whoever may write jobs may read them, and an admin is an operator too. */
+/** Which scopes allow what: whoever may write or run jobs may read them, and an admin is an operator too. */
 const grants: Record<Scope, readonly Scope[]> = {
-  'jobs:read': ['jobs:read', 'jobs:write'],
+  'jobs:read': ['jobs:read', 'jobs:write', 'operator', 'admin'],
   'jobs:write': ['jobs:write'],
   operator: ['operator', 'admin'],
   admin: ['admin'],

@@ -3,6 +3,7 @@ import {
   NotFoundError,
   parseId,
   ProviderUnavailableError,
+  requireScope,
   type Delivery,
 } from '../core/index.ts';
 import { BatchResult } from './batch.ts';
@@ -52,6 +53,7 @@ builder.mutationField('pollBatch', (t) =>
     args: { input: t.arg({ type: PollBatchInput, required: true, description: 'The batch.' }) },
     resolve: async (_root, { input }, context) => {
       const actor = actorOf(context);
+      requireScope(actor, 'operator'); // before the lookup, which would tell what exists
       const batchId =
         parseId('batch', input.id) ??
         (await loadBatch(context, { providerBatchId: input.id }, { select: { id: true } }))?.id;

@@ -13,6 +13,9 @@ interface ServerContext {
 
 export type Yoga = YogaServerInstance<ServerContext, GraphQLContext>;
 
+/** Where GraphQL is, over HTTP and WebSocket. */
+export const GRAPHQL_PATH = '/graphql';
+
 export interface YogaOptions {
   core: Core;
   /** Who sends a request, from its Authorization header. */
@@ -26,7 +29,7 @@ const JSON_TYPE = /^application\/(json|[\w.-]+\+json)\b/;
 export function createGraphQL({ core, authenticate, graphiql }: YogaOptions): Yoga {
   return createYoga<ServerContext, GraphQLContext>({
     schema,
-    graphqlEndpoint: '/graphql',
+    graphqlEndpoint: GRAPHQL_PATH,
     // A WebSocket's operations come with their caller, who was authenticated when it connected.
     context: async (initial) =>
       isContext(initial)

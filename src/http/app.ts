@@ -1,6 +1,6 @@
 import express, { type Express } from 'express';
 import type { Core } from '../core/index.ts';
-import { createGraphQL, type Yoga } from '../graphql/yoga.ts';
+import { createGraphQL, GRAPHQL_PATH, type Yoga } from '../graphql/yoga.ts';
 import { createRest, docsHandler, notFoundHandler } from '../rest/index.ts';
 import { authenticate } from './auth.ts';
 import { landingPage } from './landing.ts';
@@ -25,7 +25,7 @@ export function createApp({ core, simulated, ready }: AppOptions): { app: Expres
   });
   const yoga = createGraphQL({ core, graphiql: true, authenticate: (header) => authenticate(core, header) });
   // Express 5 hands over rejected promises itself; yoga answers everything under its path.
-  app.use(yoga.graphqlEndpoint, (request, response) =>
+  app.use(GRAPHQL_PATH, (request, response) =>
     yoga.handle(request, response, { req: request, res: response }),
   );
   app.use(docsHandler);

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createApp, type AppOptions } from './app.ts';
-import { serveWebSockets } from './websocket.ts';
+import { isSocketRequest, serveWebSockets } from './websocket.ts';
 
 /** How long requests under way may take to finish when the server stops, in milliseconds. */
 const DRAIN = 3000;
@@ -15,7 +15,7 @@ export interface RunningServer {
 export async function serve(options: AppOptions & { host: string; port: number }): Promise<RunningServer> {
   const { host, port, core } = options;
   const { app, yoga } = createApp(options);
-  const server = createServer(app);
+  const server = createServer({ shouldUpgradeCallback: isSocketRequest }, app);
   const sockets = serveWebSockets(server, core, yoga);
   await listen(server, host, port);
   const address = server.address() as AddressInfo;

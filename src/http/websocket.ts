@@ -4,7 +4,7 @@ import { GraphQLError, type ExecutionArgs } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { WebSocketServer } from 'ws';
 import type { Actor, Core } from '../core/index.ts';
-import type { Yoga } from '../graphql/yoga.ts';
+import { GRAPHQL_PATH, type Yoga } from '../graphql/yoga.ts';
 import { authenticate } from './auth.ts';
 
 /** The largest message that a client may send, in bytes. */
@@ -18,6 +18,14 @@ type Extra = { actor?: Actor | undefined };
 type Enveloped = ExecutionArgs & {
   rootValue: Pick<ReturnType<Yoga['getEnveloped']>, 'execute' | 'subscribe'>;
 };
+
+/**
+ * Whether a request asks for our WebSocket. Any other upgrade is none of ours: a client that offers HTTP/2 with
+ * `Upgrade: h2c` expects an ordinary answer.
+ */
+export function isSocketRequest({ url, headers }: IncomingMessage): boolean {
+  return url?.split('?')[0] === GRAPHQL_PATH && headers.upgrade?.toLowerCase() === 'websocket';
+}
 
 /** Subscriptions (and queries) over graphql-transport-ws, at the path of the HTTP endpoint. */
 export function serveWebSockets(server: Server, core: Core, yoga: Yoga): { close(): Promise<void> } {
@@ -57,7 +65,9 @@ export function serveWebSockets(server: Server, core: Core, yoga: Yoga): { close
     sockets,
   );
   const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    if (new URL(request.url ?? '/', 'http://localhost').pathname !== yoga.graphqlEndpoint) {
+    // Without a listener, a client that resets its connection now would end the process.
+    socket.on('error', () => socket.destroy());
+    if (!isSocketRequest(request)) {
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
       return;
     }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fromFeed, runBatches, startServer, type TestServer } from '../harness/http.ts';
 
@@ -196,4 +198,43 @@ test('the pages that need no key say what this is and that it is simulated', asy
   expect(await (await fetch(`${server.url}/healthz`)).json()).toEqual({ status: 'ok' });
   expect(await (await fetch(`${server.url}/readyz`)).json()).toEqual({ status: 'ready', simulated: true });
   expect(await (await fetch(server.url)).text()).toContain('SIMULATED');
+});
+
+describe('an upgrade that is not for our WebSocket', () => {
+  /** Sends raw bytes and gives back what comes until the connection ends, or the answer's head has come. */
+  function exchange(request: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const { hostname, port } = new URL(server.url);
+      const socket = connect(Number(port), hostname, () => socket.write(request));
+      let text = '';
+      socket.on('data', (chunk) => {
+        text += chunk.toString();
+        if (text.includes('\r\n\r\n')) socket.destroy();
+      });
+      socket.on('close', () => resolve(text));
+      socket.on('error', reject);
+    });
+  }
+  const upgrade = (path: string, protocol: string) =>
+    `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\n\r\n`;
+
+  test('is answered as an ordinary request when a client offers HTTP/2', async () => {
+    expect(await exchange(upgrade('/healthz', 'h2c'))).toContain('HTTP/1.1 200 OK');
+  });
+
+  test.each(['//', '/elsewhere', '/graphql/x'])('to %s is answered, whatever the path', async (path) => {
+    expect(await exchange(upgrade(path, 'websocket'))).toMatch(/^HTTP\/1\.1 4/);
+  });
+
+  test('may be broken off at once without harm to the server', async () => {
+    const { hostname, port } = new URL(server.url);
+    for (let n = 0; n < 20; n += 1) {
+      const socket = connect(Number(port), hostname);
+      socket.on('error', () => {});
+      await once(socket, 'connect');
+      socket.write(upgrade(n % 2 ? '/elsewhere' : '/graphql', 'websocket'));
+      socket.resetAndDestroy();
+    }
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+  });
 });
