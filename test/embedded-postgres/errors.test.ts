@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { expect, test, vi } from 'vitest';
 import { startEmbeddedPostgres } from '../../src/adapters/embedded-postgres.ts';
 import { fromServerLog } from '../../src/adapters/embedded-postgres/error.ts';
-import { atEnd, isRoot, Program, serversBelow, temporaryFolder } from './program.ts';
+import { atEnd, canRunAsOthers, isRoot, Program, serversBelow, temporaryFolder } from './program.ts';
 
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
 
@@ -31,15 +31,18 @@ test('a data directory below a file is refused', async () => {
   await expect(starting).rejects.toMatchObject({ code: 'DATA_DIR_INVALID' });
 });
 
-test.skipIf(!isRoot)('a data directory that may not be written is named with the remedy', async () => {
-  const folder = await temporaryFolder();
-  const program = new Program(join(folder, 'data'), { uid: 1 });
-  const { code, message } = await program.said('failed');
-  expect(code).toBe('DATA_DIR_NOT_WRITABLE');
-  expect(message).toContain(join(folder, 'data'));
-});
+test.skipIf(!canRunAsOthers)(
+  'a data directory that may not be written is named with the remedy',
+  async () => {
+    const folder = await temporaryFolder();
+    const program = new Program(join(folder, 'data'), { uid: 1 });
+    const { code, message } = await program.said('failed');
+    expect(code).toBe('DATA_DIR_NOT_WRITABLE');
+    expect(message).toContain(join(folder, 'data'));
+  },
+);
 
-test.skipIf(!isRoot)("another user's data directory is not writable either", async () => {
+test.skipIf(!canRunAsOthers)("another user's data directory is not writable either", async () => {
   const program = new Program(await usedDataDir(), { uid: 1 });
   expect((await program.said('failed')).code).toBe('DATA_DIR_NOT_WRITABLE');
 });

@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { defaultDataDir, startEmbeddedPostgres } from '../../src/adapters/embedded-postgres.ts';
-import { isRoot, Program, query, serversBelow, temporaryFolder } from './program.ts';
+import { canRunAsOthers, isRoot, Program, query, serversBelow, temporaryFolder } from './program.ts';
 
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
 
@@ -81,7 +81,7 @@ describe('the user PostgreSQL runs as', () => {
     await server.close();
   });
 
-  test.skipIf(!isRoot)('an ordinary user runs it as himself, and root then joins him', async () => {
+  test.skipIf(!canRunAsOthers)('an ordinary user runs it as himself, and root then joins him', async () => {
     const dataDir = join(await folderOf(ORDINARY), 'data');
     const program = new Program(dataDir, { uid: ORDINARY });
     await program.said('ready');
@@ -95,7 +95,7 @@ describe('the user PostgreSQL runs as', () => {
     expect(await serversBelow(dataDir)).toEqual([]);
   });
 
-  test.skipIf(!isRoot)('after root has used it once, its owner can still start it', async () => {
+  test.skipIf(!canRunAsOthers)('after root has used it once, its owner can still start it', async () => {
     const dataDir = join(await folderOf(ORDINARY), 'data');
     const before = new Program(dataDir, { uid: ORDINARY });
     await before.said('ready');
@@ -108,12 +108,15 @@ describe('the user PostgreSQL runs as', () => {
     await after.close();
   });
 
-  test.skipIf(!isRoot)('a user without an entry in /etc/passwd is told that initdb needs one', async () => {
-    const program = new Program(join(await folderOf(UNKNOWN), 'data'), { uid: UNKNOWN });
-    const { code, message } = await program.said('failed');
-    expect(code).toBe('ACCOUNT_UNUSABLE');
-    expect(message).toContain(`user id ${UNKNOWN}`);
-  });
+  test.skipIf(!canRunAsOthers)(
+    'a user without an entry in /etc/passwd is told that initdb needs one',
+    async () => {
+      const program = new Program(join(await folderOf(UNKNOWN), 'data'), { uid: UNKNOWN });
+      const { code, message } = await program.said('failed');
+      expect(code).toBe('ACCOUNT_UNUSABLE');
+      expect(message).toContain(`user id ${UNKNOWN}`);
+    },
+  );
 });
 
 describe('the data directory', () => {
@@ -183,7 +186,7 @@ describe('the socket', () => {
     await server.close();
   });
 
-  test.skipIf(!isRoot)('a socket folder that somebody else made is not trusted', async () => {
+  test.skipIf(!canRunAsOthers)('a socket folder that somebody else made is not trusted', async () => {
     const folder = await folderOf(ORDINARY);
     const dataDir = join(folder, 'long-'.repeat(25));
     const runtime = await folderOf(ORDINARY);
@@ -197,17 +200,20 @@ describe('the socket', () => {
     expect((await second.said('failed')).code).toBe('SOCKET_DIR_UNTRUSTED');
   });
 
-  test.skipIf(!isRoot)('who comes with another XDG_RUNTIME_DIR still finds the running server', async () => {
-    const dataDir = join(await folderOf(ORDINARY), 'long-'.repeat(25));
-    const places = [await folderOf(ORDINARY), await folderOf(ORDINARY)];
-    const [first, second] = places.map(
-      (XDG_RUNTIME_DIR) => new Program(dataDir, { uid: ORDINARY, env: { XDG_RUNTIME_DIR } }),
-    );
-    await Promise.all([first!.said('ready'), second!.said('ready')]);
-    expect(await serversBelow(dataDir)).toHaveLength(1);
-    await Promise.all([first!.close(), second!.close()]);
-    expect(await serversBelow(dataDir)).toEqual([]);
-  });
+  test.skipIf(!canRunAsOthers)(
+    'who comes with another XDG_RUNTIME_DIR still finds the running server',
+    async () => {
+      const dataDir = join(await folderOf(ORDINARY), 'long-'.repeat(25));
+      const places = [await folderOf(ORDINARY), await folderOf(ORDINARY)];
+      const [first, second] = places.map(
+        (XDG_RUNTIME_DIR) => new Program(dataDir, { uid: ORDINARY, env: { XDG_RUNTIME_DIR } }),
+      );
+      await Promise.all([first!.said('ready'), second!.said('ready')]);
+      expect(await serversBelow(dataDir)).toHaveLength(1);
+      await Promise.all([first!.close(), second!.close()]);
+      expect(await serversBelow(dataDir)).toEqual([]);
+    },
+  );
 });
 
 describe('the binaries', () => {

@@ -1,8 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
 import { chmod, mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
@@ -10,6 +11,15 @@ import { afterEach } from 'vitest';
 import type { Connection } from '../../src/adapters/embedded-postgres.ts';
 
 export const isRoot = process.getuid?.() === 0;
+
+/** Whether a program of this checkout can run as another user: as root, and if every folder above lets others pass. */
+export const canRunAsOthers =
+  isRoot && foldersAbove(import.meta.dirname).every((folder) => statSync(folder).mode & 0o001);
+
+function foldersAbove(folder: string): string[] {
+  const above = dirname(folder);
+  return above === folder ? [folder] : [folder, ...foldersAbove(above)];
+}
 
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 const programs: Program[] = [];
