@@ -40,13 +40,16 @@ export const fault: Answer = {
   text: 'Internal Server Error',
 };
 
-/** Writes an answer: compact JSON without a charset, and nothing that Express would add. */
+/**
+ * Writes an answer: compact JSON without a charset, and nothing that Express would add. As a string, not as bytes: when
+ * requests come pipelined, Node puts the "100 Continue" that one of them asks for between its head and such a body.
+ */
 export function send(response: ServerResponse, { status, headers, body, text }: Answer): void {
-  const bytes = Buffer.from(text ?? (body === undefined ? '' : JSON.stringify(body)));
+  const content = text ?? (body === undefined ? '' : JSON.stringify(body));
   response.writeHead(status, {
     ...(body !== undefined && { 'content-type': 'application/json' }),
-    'content-length': bytes.length,
+    'content-length': Buffer.byteLength(content),
     ...headers,
   });
-  response.end(bytes);
+  response.end(content);
 }

@@ -58,7 +58,7 @@ async function answer(settings: Required<RestOptions>, request: Request): Promis
   const values = route.body ? readBody(route.body.fields, body.value, problems) : {};
   if (!query || !headers || !values) return unprocessable(problems.list);
   try {
-    const url = (next: URLSearchParams): string => `${origin(request)}${target.full}?${next}`;
+    const url = (next: URLSearchParams): string => toReference(`${origin(request)}${target.full}?${next}`);
     return await route.handle({
       core: settings.core,
       actor,
@@ -116,11 +116,12 @@ function slashRedirect(request: Request, { path, full, query }: Target): Answer 
   const turn = (text: string): string => (text.endsWith('/') ? text.replace(/(?<!\/)\/+$/, '') : `${text}/`);
   if (!match(turn(path))) return undefined;
   const location = `${origin(request)}${turn(full)}${query && `?${query}`}`;
-  return { status: 307, headers: { location: location.replace(/[^\w.~:/%#?=@[\]!$&'()*+,;-]/gu, encode) } };
+  return { status: 307, headers: { location: toReference(location) } };
 }
 
-function encode(char: string): string {
-  return encodeURIComponent(char.toWellFormed());
+/** A URL as a header may carry it. The name of the host comes from the client, with any character it likes. */
+function toReference(url: string): string {
+  return url.replace(/[^\w.~:/%#?=@[\]!$&'()*+,;-]/gu, (char) => encodeURIComponent(char.toWellFormed()));
 }
 
 function origin(request: Request): string {

@@ -214,7 +214,7 @@ export const routes: readonly Route[] = [
       const { flushJobs: outcome } = await operations.flushJobs(core, actor, {
         input: {
           maxJobs: body.max_jobs,
-          types: body.job_types?.map(toEnum) ?? null,
+          types: body.job_types && [...new Set(body.job_types)].map(toEnum),
           minPriority: body.min_priority,
           maxBatches: 1,
           waitSeconds: FLUSH_WAIT,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startOffpeak, type TestOffpeak } from '../harness/offpeak.ts';
 import { serveRest, type RestServer } from './server.ts';
@@ -36,6 +37,16 @@ function* objects(value: unknown): Generator<Record<string, any>> {
 }
 
 describe('the OpenAPI document', () => {
+  test('is valid, says a validator that is not ours', async () => {
+    const validator = new Validator();
+    const { valid, errors } = await validator.validate(structuredClone(document));
+    expect([valid, errors]).toEqual([true, undefined]);
+    expect(validator.version).toBe('3.1');
+    // It would tell, if something were wrong.
+    const broken = { ...structuredClone(document), info: {} };
+    expect((await new Validator().validate(broken)).valid).toBe(false);
+  });
+
   test('lists the eight operations of the contract', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(operations().map(({ method, path }) => `${method.toUpperCase()} ${path}`)).toEqual([

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { parseDateTime, fromUnix } from '../../src/rest/validation/datetime.ts';
+import { enqueueRequest, flushRequest } from '../../src/rest/requests.ts';
 import { decodeJson } from '../../src/rest/validation/encoding.ts';
+import { readBody, type Fields } from '../../src/rest/validation/fields.ts';
 import { toInteger } from '../../src/rest/validation/integer.ts';
 import { JsonLimitError, JsonSyntaxError, parseJson } from '../../src/rest/validation/json.ts';
+import { Problems } from '../../src/rest/validation/problems.ts';
 
 // The telling ones of some 8,800 bodies that FastAPI 0.142 with Pydantic 2.13 on CPython 3.11 answered alike; only the
 // words for a trailing comma are those of CPython 3.13.
@@ -175,5 +178,47 @@ describe('a time', () => {
     [-62_135_596_800_001, 'year 0 is out of range'],
   ])('is not made of the number %d: %s', (number, error) => {
     expect(fromUnix(number)).toEqual({ type: 'datetime_parsing', error });
+  });
+});
+
+describe('ten megabytes of', () => {
+  const MANY = 9_900_000;
+  const job = (field: string) => `{"job_type":"risk_report","payload":{},${field}}`;
+
+  test.each<[string, Fields, string, string]>([
+    [
+      'digits and underscores',
+      enqueueRequest,
+      job(`"priority":"${'1_'.repeat(MANY / 2)}1"`),
+      'int_parsing_size',
+    ],
+    ['digits and a letter', enqueueRequest, job(`"priority":"${'1'.repeat(MANY)}x"`), 'int_parsing'],
+    [
+      'a time in digits',
+      enqueueRequest,
+      job(`"run_after":"${'1'.repeat(MANY)}"`),
+      'datetime_from_date_parsing',
+    ],
+    [
+      'a time in digits and a letter',
+      enqueueRequest,
+      job(`"run_after":"${'1'.repeat(MANY)}x"`),
+      'datetime_from_date_parsing',
+    ],
+    [
+      'zeros before a time',
+      enqueueRequest,
+      job(`"run_after":"${'0'.repeat(MANY)}99999999999999999999.5"`),
+      'datetime_from_date_parsing',
+    ],
+    ['wrong items', flushRequest, `{"job_types":[0${',0'.repeat(MANY / 2)}]}`, 'enum'],
+  ])('%s are refused within a second', (_name, fields, body, type) => {
+    const value = parseJson(body);
+    const problems = new Problems();
+    const started = performance.now();
+    expect(readBody(fields, value, problems)).toBeUndefined();
+    expect(performance.now() - started).toBeLessThan(1000);
+    expect(problems.list[0]).toMatchObject({ type });
+    expect(problems.list.length).toBeLessThanOrEqual(1000);
   });
 });

@@ -12,7 +12,8 @@ const YEAR_0 = -62_167_219_200_000;
 const YEAR_1 = -62_135_596_800_000;
 const YEAR_10000 = 253_402_300_800_000;
 
-const UNIX = /^[+-]?(\d+\.?\d*|\.\d+)$/;
+// One way only to divide the digits: two of them made a text of n digits and a letter cost n² steps.
+const UNIX = /^[+-]?(\d+(\.\d*)?|\.\d+)$/;
 /** The Unicode minus is taken for a sign, as ISO 8601 wants it. */
 const TIME =
   /^[T t_](?<hour>\d\d):(?<minute>\d\d)(?::(?<second>\d\d)(?:[.,](?<fraction>\d+))?)?(?<zone>[Zz]|[+\-\u2212]\d\d:?\d\d)?$/;
@@ -100,6 +101,9 @@ function zoneOffset(zone: string): number | undefined {
 
 function isInt64(text: string): boolean {
   if (!/^[+-]?\d+$/.test(text)) return false;
-  const value = BigInt(text.replace('+', ''));
+  const digits = text.replace(/^[+-]?0*/, '');
+  // None of more digits fits, and making a number of ten million digits takes two seconds.
+  if (digits.length > 19) return false;
+  const value = BigInt(`${text.startsWith('-') ? '-' : ''}${digits || '0'}`);
   return BigInt.asIntN(64, value) === value && value !== -(2n ** 63n);
 }

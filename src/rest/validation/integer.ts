@@ -19,8 +19,12 @@ const TOO_LONG = refuse(
 
 /** Python's limit for the digits of an integer read from text. */
 const MAX_DIGITS = 4300;
-/** Digits, single underscores between them, and a fraction of zeros. */
-const TEXT = /^([+-]?)(\d+(?:_\d+)*)(?:\.0+)?$/;
+/**
+ * Digits with underscores, and a fraction of zeros. Where underscores may stand is looked at apart: a group repeated
+ * for each of them takes stack for each, and a text of some megabytes exhausts it.
+ */
+const TEXT = /^([+-]?)([\d_]+)(?:\.0+)?$/;
+const MISPLACED = /^_|__|_$/;
 
 const BLANK = /\p{White_Space}/u;
 
@@ -45,8 +49,11 @@ export function numberSource(input: unknown): string | undefined {
 
 function fromText(input: string): IntegerResult {
   const match = TEXT.exec(trim(input));
-  if (!match) return UNREADABLE;
-  const digits = match[2]!.replaceAll('_', '').replace(/^0+(?=\d)/, '');
+  if (!match || MISPLACED.test(match[2]!)) return UNREADABLE;
+  const written = match[2]!.replace(/^[0_]+(?=\d)/, '');
+  // Every other character is a digit at least; taking out millions of underscores would take a second.
+  if (written.length > 2 * MAX_DIGITS) return TOO_LONG;
+  const digits = written.replaceAll('_', '');
   if (digits.length > MAX_DIGITS) return TOO_LONG;
   const magnitude = BigInt(digits);
   return match[1] === '-' ? -magnitude : magnitude;
