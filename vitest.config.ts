@@ -10,7 +10,8 @@ export default defineConfig({
     globalSetup: ['test/harness/global-setup.ts'],
     setupFiles: ['test/harness/leaks.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    // More than there are cores: the slow files mostly wait for processes that start and stop.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },

@@ -124,10 +124,10 @@ test('a tenant sees its own jobs, batches and figures, and nobody else’s', asy
 test('a key without the scope reads nothing', async () => {
   const it = await stage();
   const [job] = await it.jobs(1);
-  const operator = await it.actor('default', ['operator']);
+  const nobody = await it.actor('default', []);
   const forbidden = { code: 'FORBIDDEN' };
-  await expect(it.core.readJob(operator, job!, {})).rejects.toMatchObject(forbidden);
-  await expect(page(it, { size: 1 }, {}, operator)).rejects.toMatchObject(forbidden);
-  await expect(it.core.readStats(operator)).rejects.toMatchObject(forbidden);
-  await expect(it.core.watchJob(operator, job!)).rejects.toMatchObject(forbidden);
+  await expect(it.core.readJob(nobody, job!, {})).rejects.toMatchObject(forbidden);
+  await expect(page(it, { size: 1 }, {}, nobody)).rejects.toMatchObject(forbidden);
+  await expect(it.core.readStats(nobody)).rejects.toMatchObject(forbidden);
+  await expect(it.core.watchJob(nobody, job!)).rejects.toMatchObject(forbidden);
 });
