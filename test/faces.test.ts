@@ -454,7 +454,17 @@ describe.each(['GraphQL', 'REST'])('through %s', (name) => {
     await enqueue(writer);
     expect(await face.flush(writer)).toEqual(forbidden);
     expect(await face.poll(writer, batch)).toEqual(forbidden);
+    expect(await face.poll(writer, 'nonsense')).toEqual(forbidden);
     expect(await face.stats(writer)).toMatchObject({ pending: 1, processing: 1 });
+  });
+
+  test('a key with the scope operator alone may read what it flushes', async () => {
+    const tenant = crypto.randomUUID();
+    const { id } = await enqueue(await newKey(undefined, tenant));
+    const operator = await newKey(['operator'], tenant);
+    expect(done(await face.flush(operator)).jobs).toBe(1);
+    expect(await face.get(operator, id)).toMatchObject({ status: 'processing' });
+    expect(await face.enqueue(operator, risk())).toEqual(forbidden);
   });
 
   test.each([
