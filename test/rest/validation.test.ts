@@ -10,6 +10,9 @@ import { Problems } from '../../src/rest/validation/problems.ts';
 // The telling ones of some 8,800 bodies that FastAPI 0.142 with Pydantic 2.13 on CPython 3.11 answered alike; only the
 // words for a trailing comma are those of CPython 3.13.
 
+/** Milliseconds that only a search of quadratic time takes: the slowest of these inputs needs a fiftieth, on a busy machine. */
+const HANG = 20_000;
+
 describe('JSON that Python cannot read', () => {
   test.each([
     ['', 'Expecting value', 0],
@@ -129,10 +132,10 @@ describe('an integer', () => {
     expect(toInteger(input)).toMatchObject({ type });
   });
 
-  test('in text with a million blanks inside is refused at once', () => {
+  test('in text with a million blanks inside is refused without a hang', () => {
     const started = performance.now();
     expect(toInteger(`1${' '.repeat(1_000_000)}1`)).toMatchObject({ type: 'int_parsing' });
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(performance.now() - started).toBeLessThan(HANG);
   });
 });
 
@@ -212,12 +215,12 @@ describe('ten megabytes of', () => {
       'datetime_from_date_parsing',
     ],
     ['wrong items', flushRequest, `{"job_types":[0${',0'.repeat(MANY / 2)}]}`, 'enum'],
-  ])('%s are refused within a second', (_name, fields, body, type) => {
+  ])('%s are refused without a hang', (_name, fields, body, type) => {
     const value = parseJson(body);
     const problems = new Problems();
     const started = performance.now();
     expect(readBody(fields, value, problems)).toBeUndefined();
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(performance.now() - started).toBeLessThan(HANG);
     expect(problems.list[0]).toMatchObject({ type });
     expect(problems.list.length).toBeLessThanOrEqual(1000);
   });
