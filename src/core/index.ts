@@ -25,10 +25,10 @@ import { sealedBatches, submitBatch } from './submit.ts';
 
 export { hasScope, requireScope, scopes, type Actor, type Policy, type Scope } from './context.ts';
 export * from './errors.ts';
-export { formatCursor, Hub, type Cursor, type JobEvent, type JobUpdate } from './events.ts';
+export { Hub, type Cursor, type JobEvent, type JobUpdate } from './events.ts';
 export type { EnqueueItem, Enqueued } from './enqueue.ts';
 export { parseId, publicId, type IdPrefix } from './ids.ts';
-export { isJobTypeName, jobTypeNames, jobTypes, type JobTypeName } from './job-types/index.ts';
+export { jobTypeNames, jobTypes, type JobTypeName } from './job-types/index.ts';
 export { parseExact } from './json.ts';
 export { hasKeys, MIN_KEY_LENGTH, newToken, storeEnvironmentKey, storeFirstKey, storeKey } from './keys.ts';
 export { ProviderError, type Clock, type Log, type Provider, type ProviderBatch } from './ports.ts';

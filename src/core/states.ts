@@ -18,9 +18,6 @@ export const jobMoves = {
 
 export type Move = keyof typeof jobMoves;
 
-/** States that a job leaves only by an operator's retry. */
-export const finished: readonly JobStatus[] = ['completed', 'failed', 'cancelled'];
-
 interface MoveParts {
   /** The time of the move. */
   at: Sql;
