@@ -110,7 +110,7 @@ export interface FlushRequest extends Omit<FlushChoice, 'tenantId' | 'reason'> {
 
 /**
  * Seals the caller's due jobs into batches, by hand. `maxJobs` bounds all batches together. Needs `operator`; throws
- * ProviderUnavailableError, with nothing sealed, when it should submit too and does not know whose account answers.
+ * ProviderUnavailableError, with nothing sealed, while nobody knows whose account the provider answers for.
  */
 export async function flushJobs(
   context: Context,

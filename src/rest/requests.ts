@@ -1,4 +1,4 @@
-import type { JobStatus, JobTypeName } from '../core/index.ts';
+import { jobTypeNames, type JobStatus } from '../core/index.ts';
 import {
   anyObject,
   dateTime,
@@ -13,17 +13,7 @@ import {
 } from './validation/fields.ts';
 
 /** In the order in which the legacy service names them in its messages. */
-export const jobType = oneOf(
-  [
-    'portfolio_summary',
-    'risk_report',
-    'strategy_backtest',
-    'sentiment_analysis',
-    'model_evaluation',
-    'trading_analytics',
-  ] as const satisfies readonly JobTypeName[],
-  'JobType',
-);
+export const jobType = oneOf(jobTypeNames, 'JobType');
 
 export const jobStatus = oneOf(
   ['pending', 'processing', 'completed', 'failed', 'cancelled'] as const satisfies readonly JobStatus[],

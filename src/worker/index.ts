@@ -1,4 +1,4 @@
-import type { Core, Log } from '../core/index.ts';
+import { publicId, type Core, type Log } from '../core/index.ts';
 import { Loop } from './loop.ts';
 
 /** The loops that tick core's verbs. Each can be ticked by hand; `start` lets them run by themselves. */
@@ -32,18 +32,21 @@ export function createWorker(core: Core, log: Log): Worker {
     }
   };
   const flush = async (): Promise<void> => {
-    for (const due of await core.dueTenants()) await step(due.tenantId, () => core.sealBatch(due));
+    for (const due of await core.dueTenants())
+      await step(publicId('tenant', due.tenantId), () => core.sealBatch(due));
   };
   const submit = async (): Promise<void> => {
     await step('unknown batches', core.settleUnknown);
-    for (const batchId of await core.sealedBatches()) await step(batchId, () => core.submitBatch(batchId));
+    for (const batchId of await core.sealedBatches())
+      await step(publicId('batch', batchId), () => core.submitBatch(batchId));
   };
   const poll = async (): Promise<void> => {
     const due = await core.takeDueBatches(POLLS_AT_ONCE);
-    await Promise.all(due.map((batch) => step(batch.id, () => core.pollBatch(batch))));
+    await Promise.all(due.map((batch) => step(publicId('batch', batch.id), () => core.pollBatch(batch))));
   };
   const ingest = async (): Promise<void> => {
-    for (const batchId of await core.endedBatches()) await step(batchId, () => core.ingestBatch(batchId));
+    for (const batchId of await core.endedBatches())
+      await step(publicId('batch', batchId), () => core.ingestBatch(batchId));
   };
   const fold = (): Promise<void> => core.foldCounts();
   const ticks = { flush, submit, poll, ingest, fold };

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Face } from './model.ts';
+import { jobTypeNames } from '../../core/index.ts';
 
 /** A job to enqueue. */
 export interface Example {
@@ -14,17 +15,7 @@ export interface Example {
 export const PREFIX = 'demo-';
 
 const plan: readonly (readonly [Face, readonly string[]])[] = [
-  [
-    'GraphQL',
-    [
-      'portfolio_summary',
-      'risk_report',
-      'strategy_backtest',
-      'sentiment_analysis',
-      'model_evaluation',
-      'trading_analytics',
-    ],
-  ],
+  ['GraphQL', jobTypeNames],
   ['REST', ['risk_report', 'sentiment_analysis']],
 ];
 
